@@ -1,0 +1,62 @@
+//! Agent to controller.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Diff, Hello};
+
+/// One frame sent by the agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromAgent {
+    Hello(Hello),
+    /// The task cannot go on without the bytes of this blob.
+    Need {
+        task: u64,
+        blob: u32,
+    },
+    /// Live output of a running command.
+    Output {
+        task: u64,
+        stream: Stream,
+        data: Vec<u8>,
+    },
+    /// Part of a file that the controller asked for (`fetch`).
+    File {
+        task: u64,
+        data: Vec<u8>,
+        last: bool,
+    },
+    Done {
+        task: u64,
+        outcome: Outcome,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// How a module ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    pub changed: bool,
+    pub failed: bool,
+    pub skipped: bool,
+    /// Ansible's return values of the module: a JSON object as text, without
+    /// `changed`, `failed` and `diff`.
+    pub result: String,
+    pub diff: Vec<Diff>,
+}
+
+impl Outcome {
+    /// A failure that carries nothing but its message.
+    #[must_use]
+    pub fn failure(message: &str) -> Self {
+        Self {
+            failed: true,
+            result: serde_json::json!({ "msg": message }).to_string(),
+            ..Self::default()
+        }
+    }
+}
