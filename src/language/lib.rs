@@ -1,1 +1,12 @@
-//! placeholder
+//! The playbook language: text in, plan out.
+//!
+//! Pure and synchronous. Files are read only through a [`loader::Loader`], so
+//! every stage can be tested on text alone.
+
+pub mod diagnostic;
+pub mod loader;
+pub mod source;
+pub mod suggest;
+pub mod template;
+pub mod value;
+pub mod vars;

@@ -1,0 +1,91 @@
+//! The language's only door to the world outside: files, environment and
+//! child processes of the controller.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What the language may ask of the machine it runs on.
+pub trait Loader: Send + Sync {
+    /// # Errors
+    /// The operating system's.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    fn is_file(&self, path: &Path) -> bool;
+    fn is_dir(&self, path: &Path) -> bool;
+    /// Entries of a folder, sorted by name.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>>;
+    fn env(&self, name: &str) -> Option<String>;
+    /// Runs a command line in a shell for the `pipe` lookup and inventory
+    /// scripts: exit code, standard output, standard error.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn shell(&self, line: &str, folder: &Path) -> io::Result<(i32, Vec<u8>, Vec<u8>)>;
+    /// Writes a file of the controller with mode 0600 (the `password` lookup).
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn write_private(&self, path: &Path, content: &[u8]) -> io::Result<()>;
+}
+
+/// The real machine.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Machine;
+
+impl Loader for Machine {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+
+    fn is_file(&self, path: &Path) -> bool {
+        path.is_file()
+    }
+
+    fn is_dir(&self, path: &Path) -> bool {
+        path.is_dir()
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        let mut entries = std::fs::read_dir(path)?
+            .map(|entry| Ok(entry?.path()))
+            .collect::<io::Result<Vec<_>>>()?;
+        entries.sort();
+        Ok(entries)
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn shell(&self, line: &str, folder: &Path) -> io::Result<(i32, Vec<u8>, Vec<u8>)> {
+        let output = Command::new("/bin/sh")
+            .arg("-c")
+            .arg(line)
+            .current_dir(folder)
+            .output()?;
+        let code = output.status.code().unwrap_or(-1);
+        Ok((code, output.stdout, output.stderr))
+    }
+
+    fn write_private(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        use std::io::Write;
+        use std::os::unix::fs::OpenOptionsExt;
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{}.tmp", std::process::id()));
+        let staged = PathBuf::from(name);
+        std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&staged)?
+            .write_all(content)?;
+        std::fs::rename(&staged, path)
+    }
+}

@@ -1,0 +1,3 @@
+//! Variables: levels of precedence and the scope that looks them up.
+
+pub mod precedence;
