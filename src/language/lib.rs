@@ -10,3 +10,4 @@ pub mod suggest;
 pub mod template;
 pub mod value;
 pub mod vars;
+pub mod yaml;
