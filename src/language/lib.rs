@@ -3,8 +3,11 @@
 //! Pure and synchronous. Files are read only through a [`loader::Loader`], so
 //! every stage can be tested on text alone.
 
+pub mod catalogue;
 pub mod diagnostic;
+pub mod inventory;
 pub mod loader;
+pub mod playbook;
 pub mod source;
 pub mod suggest;
 pub mod template;

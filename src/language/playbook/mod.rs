@@ -1,0 +1,12 @@
+//! Playbooks: from YAML nodes to plays, blocks and tasks.
+
+pub mod ast;
+mod freeform;
+mod keywords;
+mod parse_play;
+mod parse_task;
+mod reader;
+
+pub use freeform::split_pairs;
+pub use parse_play::{parse_playbook, parse_role_meta};
+pub use parse_task::parse_task_list;
