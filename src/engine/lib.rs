@@ -1,1 +1,4 @@
-//! placeholder
+//! Runs a plan against hosts and reports events. The only room that waits.
+
+pub mod connection;
+pub mod secret;

@@ -7,6 +7,7 @@ pub mod catalogue;
 pub mod diagnostic;
 pub mod inventory;
 pub mod loader;
+//pub mod plan;
 pub mod playbook;
 pub mod source;
 pub mod suggest;

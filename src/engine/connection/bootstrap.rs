@@ -1,0 +1,349 @@
+//! Puts the agent on a host and starts it.
+//!
+//! One shell script does it, over the very channel on which the agent will
+//! speak: it looks for the agent in a cache of the user's own, checks its
+//! hash, and starts it. Only when it is not there does the script ask for it;
+//! then the body is sent once. Nothing but a POSIX shell is expected there.
+
+use std::time::Duration;
+
+use ocplay_protocol::{Hello, MARKER, PROTOCOL_VERSION};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+
+use super::{Become, ConnectError, Pipe};
+
+/// The agent as it is sent.
+#[derive(Debug, Clone, Copy)]
+pub struct AgentBinary {
+    /// SHA-256 of the program, lower-case hex.
+    pub sha256: &'static str,
+    /// The program, compressed by gzip.
+    pub gzip: &'static [u8],
+    /// Size of the program in bytes.
+    pub size: usize,
+    /// Machine that it runs on, as `uname -m` names it.
+    pub arch: &'static str,
+}
+
+/// Printed by the script when it wants the body, with the form wanted.
+const WANTED: &str = "<ocplay-agent-wanted ";
+/// Printed by the script when no folder would do, with the reasons.
+const FAILED: &str = "<ocplay-agent-failed>";
+/// More noise than this before the agent answers is no login banner.
+const NOISE_LIMIT: usize = 256 * 1024;
+/// Longest wait for the agent's first word.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The command line that starts the agent, as some user.
+///
+/// The script stands in single quotes and in one line, so that any login
+/// shell hands it on unchanged.
+pub(super) fn command_line(agent: &AgentBinary, becoming: Option<&Become>, prompt: &str) -> String {
+    let script = script(agent);
+    match becoming {
+        None => format!("exec sh -c '{script}'"),
+        Some(becoming) => {
+            let interactive = if becoming.password.is_some() {
+                ""
+            } else {
+                "-n "
+            };
+            format!(
+                "exec {} {} {interactive}-p '{prompt}' -u '{}' sh -c '{script}'",
+                becoming.exe,
+                becoming.flags,
+                becoming.user.replace('\'', "")
+            )
+        }
+    }
+}
+
+fn script(agent: &AgentBinary) -> String {
+    let AgentBinary {
+        sha256, size, arch, ..
+    } = agent;
+    let compressed = agent.gzip.len();
+    [
+        // Preparation. `U` makes folders outside the home the user's own.
+        "umask 077; U=$(id -u); E=".to_owned(),
+        format!("A=$(uname -m); if [ \"$A\" != {arch} ]; then printf \"\\n{FAILED}this ocplay carries no helper for %s hosts, only for {arch}\\n\" \"$A\"; exit 1; fi"),
+        "set -- \"${XDG_CACHE_HOME:-$HOME/.cache}/ocplay\" \"$HOME/.ocplay\" /var/tmp/ocplay-$U /tmp/ocplay-$U /dev/shm/ocplay-$U".to_owned(),
+        // Already there, the user's own, and unchanged: start it.
+        format!("for D in \"$@\"; do F=$D/agent-{sha256}; if [ -f \"$F\" ] && [ -O \"$F\" ] && [ -x \"$F\" ]; then S=$(sha256sum <\"$F\" 2>/dev/null); if [ \"${{S%% *}}\" = {sha256} ]; then exec \"$F\"; fi; fi; done"),
+        format!("if command -v gzip >/dev/null 2>&1; then M=gzip; C=\"gzip -dc\"; K={compressed}; else M=raw; C=cat; K={size}; fi"),
+        // Receive it into the first folder that takes it and lets it run. What
+        // a failed attempt did not read is read away, the next asks anew.
+        format!("for D in \"$@\"; do if mkdir -p \"$D\" 2>/dev/null && [ -O \"$D\" ] && [ -w \"$D\" ] && [ ! -L \"$D\" ]; then P=$D/.new-$$; F=$D/agent-{sha256}; printf \"\\n{WANTED}%s>\\n\" $M"),
+        "R=$( { head -c $K | { $C >\"$P\" || { cat >/dev/null; false; }; }; } 2>&1 ) && chmod 700 \"$P\" && R=$(\"$P\" --probe 2>&1) && mv -f \"$P\" \"$F\" && exec \"$F\"".to_owned(),
+        "rm -f \"$P\"; E=\"$E $D: ${R:-cannot be written or run};\"; else E=\"$E $D: not writable;\"; fi; done".to_owned(),
+        format!("printf \"\\n{FAILED}%s\\n\" \"$(echo $E)\"; exit 1"),
+    ]
+    .join("; ")
+}
+
+/// Sends what is asked for until the agent says hello.
+///
+/// # Errors
+/// The script, sudo or the agent failed; the message says what to do.
+pub(super) async fn start(
+    pipe: &mut Pipe,
+    agent: &AgentBinary,
+    becoming: Option<&Become>,
+    prompt: &str,
+) -> Result<Hello, ConnectError> {
+    let mut session = Start {
+        pipe,
+        seen: Vec::new(),
+        errors: Vec::new(),
+        asked: 0,
+    };
+    tokio::time::timeout(START_TIMEOUT, session.run(agent, becoming, prompt))
+        .await
+        .map_err(|_| {
+            ConnectError::Bootstrap(format!(
+                "no answer from the host's shell within {} s",
+                START_TIMEOUT.as_secs()
+            ))
+        })?
+}
+
+struct Start<'a> {
+    pipe: &'a mut Pipe,
+    /// Output that is not yet understood.
+    seen: Vec<u8>,
+    errors: Vec<u8>,
+    /// How often sudo asked for the password.
+    asked: usize,
+}
+
+impl Start<'_> {
+    async fn run(
+        &mut self,
+        agent: &AgentBinary,
+        becoming: Option<&Become>,
+        prompt: &str,
+    ) -> Result<Hello, ConnectError> {
+        let mut errors_open = true;
+        let (mut chunk, mut error_chunk) = ([0u8; 4096], [0u8; 4096]);
+        loop {
+            if let Some(hello) = self.understand(agent).await? {
+                return Ok(hello);
+            }
+            tokio::select! {
+                read = self.pipe.output.read(&mut chunk) => match read {
+                    Ok(0) | Err(_) => return Err(self.ended(becoming).await),
+                    Ok(count) => self.seen.extend_from_slice(&chunk[..count]),
+                },
+                read = self.pipe.errors.read(&mut error_chunk), if errors_open => match read {
+                    Ok(0) | Err(_) => errors_open = false,
+                    Ok(count) => {
+                        self.errors.extend_from_slice(&error_chunk[..count]);
+                        self.answer_prompt(becoming, prompt).await?;
+                    }
+                },
+            }
+            if self.seen.len() > NOISE_LIMIT || self.errors.len() > NOISE_LIMIT {
+                return Err(ConnectError::Bootstrap(
+                    "the login shell prints without end; make its start-up files silent for non-interactive use".to_owned(),
+                ));
+            }
+        }
+    }
+
+    /// Acts on whole lines of output.
+    async fn understand(&mut self, agent: &AgentBinary) -> Result<Option<Hello>, ConnectError> {
+        if let Some(at) = find(&self.seen, MARKER) {
+            let rest = self.seen.split_off(at + MARKER.len());
+            return self.hello(rest).await.map(Some);
+        }
+        let text = String::from_utf8_lossy(&self.seen).into_owned();
+        if let Some((_, reason)) = text.split_once(FAILED)
+            && let Some((reason, _)) = reason.split_once('\n')
+        {
+            return Err(ConnectError::Bootstrap(format!(
+                "{reason}. Free some space, or make one of these folders writable and not noexec"
+            )));
+        }
+        if let Some((_, form)) = text.split_once(WANTED)
+            && let Some((form, _)) = form.split_once(">\n")
+        {
+            self.seen.clear();
+            let sent = if form == "gzip" {
+                self.pipe.input.write_all(agent.gzip).await
+            } else {
+                let raw = unpack(agent)?;
+                self.pipe.input.write_all(&raw).await
+            };
+            if let Err(error) = sent.and(self.pipe.input.flush().await) {
+                return Err(ConnectError::Lost(error.to_string()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first frame behind the marker.
+    async fn hello(&mut self, mut bytes: Vec<u8>) -> Result<Hello, ConnectError> {
+        let broken = |reason: String| ConnectError::Bootstrap(reason);
+        read_at_least(&mut self.pipe.output, &mut bytes, 4)
+            .await
+            .map_err(|error| broken(error.to_string()))?;
+        let mut prefix = [0; 4];
+        prefix.copy_from_slice(&bytes[..4]);
+        let length =
+            ocplay_protocol::frame::length(prefix).map_err(|error| broken(error.to_string()))?;
+        read_at_least(&mut self.pipe.output, &mut bytes, 4 + length)
+            .await
+            .map_err(|error| broken(error.to_string()))?;
+        match ocplay_protocol::frame::decode(&bytes[4..4 + length]) {
+            Ok(ocplay_protocol::FromAgent::Hello(hello)) if hello.protocol == PROTOCOL_VERSION => {
+                Ok(hello)
+            }
+            Ok(other) => Err(broken(format!("unexpected first words: {other:?}"))),
+            Err(error) => Err(broken(error.to_string())),
+        }
+    }
+
+    async fn answer_prompt(
+        &mut self,
+        becoming: Option<&Become>,
+        prompt: &str,
+    ) -> Result<(), ConnectError> {
+        let Some(becoming) = becoming else {
+            return Ok(());
+        };
+        let asked = String::from_utf8_lossy(&self.errors)
+            .matches(prompt)
+            .count();
+        if asked <= self.asked {
+            return Ok(());
+        }
+        self.asked = asked;
+        let Some(password) = &becoming.password else {
+            return Ok(());
+        };
+        if asked > 1 {
+            return Err(ConnectError::Become(format!(
+                "the {} password was not accepted. Give the right one with -K or ansible_become_password",
+                becoming.method
+            )));
+        }
+        let line = format!("{}\n", password.reveal());
+        let sent = self.pipe.input.write_all(line.as_bytes()).await;
+        sent.and(self.pipe.input.flush().await)
+            .map_err(|error| ConnectError::Lost(error.to_string()))
+    }
+
+    /// The channel closed before the agent spoke: why?
+    async fn ended(&mut self, becoming: Option<&Become>) -> ConnectError {
+        let mut rest = Vec::new();
+        let reading = (&mut self.pipe.errors).take(NOISE_LIMIT as u64);
+        let read = tokio::time::timeout(Duration::from_secs(1), {
+            let mut reading = reading;
+            async move { reading.read_to_end(&mut rest).await.map(|_| rest) }
+        })
+        .await;
+        if let Ok(Ok(rest)) = read {
+            self.errors.extend(rest);
+        }
+        let text = String::from_utf8_lossy(&self.errors).trim().to_owned();
+        let text = if text.is_empty() {
+            String::from_utf8_lossy(&self.seen).trim().to_owned()
+        } else {
+            text
+        };
+        let Some(becoming) = becoming else {
+            return ConnectError::Bootstrap(match text.as_str() {
+                "" => "the host closed the channel without a word; is the account's shell usable?"
+                    .to_owned(),
+                text => text.to_owned(),
+            });
+        };
+        if self.asked > 0 {
+            return ConnectError::Become(format!(
+                "the {} password was not accepted. Give the right one with -K or ansible_become_password",
+                becoming.method
+            ));
+        }
+        if text.contains("password is required") || text.contains("terminal is required") {
+            return ConnectError::Become(format!(
+                "{} asks for a password to become {}. Give it with -K or ansible_become_password",
+                becoming.method, becoming.user
+            ));
+        }
+        ConnectError::Become(format!("becoming {} failed: {text}", becoming.user))
+    }
+}
+
+fn unpack(agent: &AgentBinary) -> Result<Vec<u8>, ConnectError> {
+    use std::io::Read;
+    let mut raw = Vec::with_capacity(agent.size);
+    flate2::read::GzDecoder::new(agent.gzip)
+        .read_to_end(&mut raw)
+        .map_err(|error| ConnectError::Bootstrap(error.to_string()))?;
+    Ok(raw)
+}
+
+async fn read_at_least(
+    input: &mut (dyn AsyncRead + Send + Unpin),
+    bytes: &mut Vec<u8>,
+    wanted: usize,
+) -> std::io::Result<()> {
+    while bytes.len() < wanted {
+        let missing = wanted - bytes.len();
+        let mut chunk = vec![0; missing.min(64 * 1024)];
+        match input.read(&mut chunk).await? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            count => bytes.extend_from_slice(&chunk[..count]),
+        }
+    }
+    Ok(())
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    const AGENT: AgentBinary = AgentBinary {
+        sha256: "abc",
+        gzip: b"",
+        size: 0,
+        arch: "x86_64",
+    };
+
+    #[test]
+    fn the_script_survives_any_login_shell() {
+        let script = script(&AGENT);
+        assert!(!script.contains('\''), "{script}");
+        assert!(!script.contains('\n'));
+        // History expansion of csh spares a `!` before a blank or `=`.
+        assert!(
+            script
+                .split('!')
+                .skip(1)
+                .all(|rest| rest.starts_with([' ', '='])),
+            "{script}"
+        );
+    }
+
+    #[test]
+    fn the_password_is_never_on_the_command_line() {
+        let becoming = Become {
+            method: "sudo".into(),
+            user: "root".into(),
+            password: Some(Secret::new("hunter2")),
+            flags: "-H -S".into(),
+            exe: "sudo".into(),
+        };
+        let line = command_line(&AGENT, Some(&becoming), "[p]");
+        assert!(!line.contains("hunter2"));
+        assert!(!line.contains("-n "));
+        assert!(!format!("{becoming:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,145 @@
+//! One connection per host, one agent per user on it, for a whole run.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{AgentBinary, Become, ConnectError, Kind, Link, Target, bootstrap, local, ssh};
+
+/// Connections of a run.
+pub struct Pool {
+    agent: AgentBinary,
+    hosts: Mutex<HashMap<Arc<str>, Arc<Host>>>,
+}
+
+#[derive(Default)]
+struct Host {
+    state: tokio::sync::Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    target: Option<Target>,
+    session: Option<Arc<ssh::Session>>,
+    /// By the user become, empty for the login user.
+    links: HashMap<String, Arc<Link>>,
+    /// A host that could not be reached is not tried again in this run.
+    refused: Option<ConnectError>,
+}
+
+impl Pool {
+    #[must_use]
+    pub fn new(agent: AgentBinary) -> Self {
+        Self {
+            agent,
+            hosts: Mutex::default(),
+        }
+    }
+
+    fn host(&self, name: &Arc<str>) -> Arc<Host> {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(hosts.entry(Arc::clone(name)).or_default())
+    }
+
+    /// The agent of a host for a user, connecting and starting as needed.
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub async fn link(
+        &self,
+        name: &Arc<str>,
+        target: &Target,
+        becoming: Option<&Become>,
+    ) -> Result<Arc<Link>, ConnectError> {
+        let host = self.host(name);
+        let mut state = host.state.lock().await;
+        if state.target.as_ref() != Some(target) {
+            *state = State {
+                target: Some(target.clone()),
+                ..State::default()
+            };
+        }
+        if let Some(refused) = &state.refused {
+            return Err(refused.clone());
+        }
+        let user = becoming
+            .map(|becoming| becoming.user.clone())
+            .unwrap_or_default();
+        if let Some(link) = state.links.get(&user)
+            && !link.is_lost()
+        {
+            return Ok(Arc::clone(link));
+        }
+        let link = Arc::new(self.start(&mut state, target, becoming).await?);
+        state.links.insert(user, Arc::clone(&link));
+        Ok(link)
+    }
+
+    async fn start(
+        &self,
+        state: &mut State,
+        target: &Target,
+        becoming: Option<&Become>,
+    ) -> Result<Link, ConnectError> {
+        if let Some(becoming) = becoming
+            && becoming.method != "sudo"
+        {
+            return Err(ConnectError::Become(format!(
+                "become_method '{}' is not supported; use sudo",
+                becoming.method
+            )));
+        }
+        let prompt = format!("[ocplay-sudo-{:x}]", std::process::id());
+        let command = bootstrap::command_line(&self.agent, becoming, &prompt);
+        let mut pipe = match target.kind {
+            Kind::Local => local::exec(&command)?,
+            Kind::Ssh => {
+                if state
+                    .session
+                    .as_ref()
+                    .is_none_or(|session| session.is_closed())
+                {
+                    state.links.clear();
+                    state.session = None;
+                    match ssh::Session::connect(target).await {
+                        Ok(session) => state.session = Some(Arc::new(session)),
+                        Err(error) => {
+                            state.refused = Some(error.clone());
+                            return Err(error);
+                        }
+                    }
+                }
+                match &state.session {
+                    Some(session) => session.exec(&command).await?,
+                    None => return Err(ConnectError::Lost("no connection".to_owned())),
+                }
+            }
+        };
+        let hello = bootstrap::start(&mut pipe, &self.agent, becoming, &prompt).await?;
+        Ok(Link::new(hello, pipe))
+    }
+
+    /// Forgets a host's connection, so that the next task opens a new one.
+    pub async fn reset(&self, name: &Arc<str>) {
+        let host = self.host(name);
+        let mut state = host.state.lock().await;
+        if let Some(session) = state.session.take() {
+            session.close().await;
+        }
+        *state = State::default();
+    }
+
+    /// Ends all connections politely.
+    pub async fn close(&self) {
+        let hosts: Vec<Arc<Host>> = {
+            let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+            hosts.drain().map(|(_, host)| host).collect()
+        };
+        for host in hosts {
+            let mut state = host.state.lock().await;
+            state.links.clear();
+            if let Some(session) = state.session.take() {
+                session.close().await;
+            }
+        }
+    }
+}
