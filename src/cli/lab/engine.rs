@@ -8,7 +8,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -143,7 +143,7 @@ impl Engine {
         ]
     }
 
-    fn spawn(&self, log: &std::path::Path) -> Outcome<std::process::Child> {
+    fn spawn(&self, log: &Path) -> Outcome<std::process::Child> {
         let wrapper = self.state.join("runc-lab");
         let runc = shell::find("runc").unwrap_or_else(|| "/usr/sbin/runc".into());
         let text = RUNC_WRAPPER.replace("/usr/sbin/runc.real", &runc.to_string_lossy());
@@ -177,7 +177,7 @@ impl Engine {
             .args(["--bridge", "none", "--storage-driver", "overlay2"])
             .arg("--add-runtime")
             .arg(format!("lab={}", wrapper.display()))
-            .args(["--default-runtime", "lab"])
+            .args(["--default-runtime", "lab", "--cgroup-parent", &self.namespace])
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(err)
@@ -226,7 +226,14 @@ impl Engine {
         }
         try_run(command("ip").args(["link", "delete", &self.cable]));
         try_run(command("ip").args(["netns", "delete", &self.namespace]));
+        // The folder of names is a mount of its own from the first name on.
+        let names = Path::new("/run/netns");
+        if names.read_dir().is_ok_and(|mut entries| entries.next().is_none()) {
+            try_run(command("umount").arg(names));
+            std::fs::remove_dir(names).ok();
+        }
         self.restore_forwarding()?;
+        self.remove_groups();
         shell::remove_folder(&self.state.join("engine"))
     }
 
@@ -240,6 +247,15 @@ impl Engine {
             shell::write(FORWARD.as_ref(), "0\n")?;
         }
         Ok(())
+    }
+
+    /// The hosts' control groups, which nobody else removes: one tree, or one per controller.
+    fn remove_groups(&self) {
+        let root = Path::new("/sys/fs/cgroup");
+        let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
+        for place in entries.map(|entry| entry.path()).chain([root.to_owned()]) {
+            remove_group(&place.join(&self.namespace));
+        }
     }
 
     fn stop_process(&self) -> Outcome {
@@ -275,6 +291,18 @@ impl Engine {
 struct Rule {
     table: &'static str,
     words: Vec<String>,
+}
+
+/// Removes a control group and those below it; one with processes in it stays.
+fn remove_group(group: &Path) {
+    let entries = std::fs::read_dir(group).into_iter().flatten().flatten();
+    for entry in entries {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_group(&entry.path());
+        }
+    }
+    // A group that is not there or still in use is no reason to stop taking the rest down.
+    std::fs::remove_dir(group).ok();
 }
 
 /// The largest packet that the machine's way out carries.

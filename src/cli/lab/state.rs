@@ -90,7 +90,7 @@ impl Lab {
     pub(super) fn lock(&self) -> Outcome<File> {
         let folder = Path::new("/run/ocplay-lab");
         shell::make_folder(folder)?;
-        let path = folder.join(format!("{}.lock", self.id));
+        let path = self.lock_file();
         let file = File::create(&path)
             .map_err(|error| problem(format!("{} cannot be made: {error}", path.display())))?;
         file.try_lock().map_err(|_busy| {
@@ -98,6 +98,10 @@ impl Lab {
                 .help("wait for it to end")
         })?;
         Ok(file)
+    }
+
+    fn lock_file(&self) -> PathBuf {
+        self.run.with_extension("lock")
     }
 
     /// Two inventories of one name would share a lab without knowing.
@@ -199,7 +203,13 @@ impl Lab {
     /// Removes all files of the lab; the cache stays.
     pub(super) fn remove(&self) -> Outcome {
         shell::remove_folder(&self.state)?;
-        shell::remove_folder(&self.run)
+        shell::remove_folder(&self.run)?;
+        // The parents go when this was the last lab.
+        std::fs::remove_file(self.lock_file()).ok();
+        for folder in [self.state.parent(), self.run.parent()].into_iter().flatten() {
+            std::fs::remove_dir(folder).ok();
+        }
+        Ok(())
     }
 }
 
