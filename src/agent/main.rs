@@ -1,1 +1,7 @@
-fn main() {}
+//! The program on the host: everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ocplay_agent::serve()
+}

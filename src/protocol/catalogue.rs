@@ -51,7 +51,7 @@ pub enum ArgKind {
     Integer,
     Float,
     Choice(Vec<&'static str>),
-    List(Box<ArgKind>),
+    List(Box<Self>),
     Mapping,
     /// A mapping with known keys.
     Options(#[serde(skip)] OptionList),

@@ -1,0 +1,162 @@
+//! Everything that a module does not write itself: reading arguments, check
+//! mode, `changed`, the diff.
+
+use std::sync::Arc;
+
+use ocplay_protocol::{ArgKind, Arguments, ModuleInfo, Outcome, Place, catalogue};
+use serde_json::{Map, Value};
+
+use super::{Module, Verdict};
+use crate::host::channel::Context;
+use crate::host::{Failure, Look, Return, Touch};
+
+/// A module in the registry.
+pub(super) struct Entry {
+    names: &'static [&'static [&'static str]],
+    info: fn() -> ModuleInfo,
+    pub(super) run: fn(&str, Context) -> Outcome,
+}
+
+impl Entry {
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.names.iter().copied().flatten().copied()
+    }
+
+    pub(super) fn answers_to(&self, name: &str) -> bool {
+        self.names().any(|known| known == name)
+    }
+
+    /// One description per name.
+    pub(super) fn infos(&self) -> Vec<ModuleInfo> {
+        self.names()
+            .map(|name| ModuleInfo {
+                name,
+                ..(self.info)()
+            })
+            .collect()
+    }
+}
+
+struct Names<M>(std::marker::PhantomData<M>);
+
+impl<M: Module> Names<M> {
+    const ALL: &'static [&'static [&'static str]] = &[&[M::NAME], M::ALIASES];
+}
+
+pub(super) const fn entry<M: Module>() -> Entry {
+    Entry {
+        names: Names::<M>::ALL,
+        info: info::<M>,
+        run: run::<M>,
+    }
+}
+
+fn info<M: Module>() -> ModuleInfo {
+    ModuleInfo {
+        name: M::NAME,
+        collection: M::COLLECTION,
+        doc: M::Args::doc(),
+        place: Place::Host,
+        args: M::Args::infos(),
+        free_form: M::FREE_FORM,
+        open: false,
+    }
+}
+
+fn run<M: Module>(args: &str, context: Context) -> Outcome {
+    let mut outcome = Outcome::default();
+    let result = steps::<M>(args, context, &mut outcome);
+    match result {
+        Ok(values) => {
+            outcome.changed = values.changed.unwrap_or(outcome.changed);
+            outcome.result = text(values.values);
+        }
+        Err(failure) => {
+            outcome.failed = true;
+            outcome.changed = failure.changed;
+            let mut values = Map::new();
+            values.insert("msg".to_owned(), Value::String(failure.message));
+            values.extend(failure.data);
+            outcome.result = text(values);
+        }
+    }
+    outcome
+}
+
+fn text(values: Map<String, Value>) -> String {
+    Value::Object(values).to_string()
+}
+
+fn steps<M: Module>(
+    args: &str,
+    context: Context,
+    outcome: &mut Outcome,
+) -> Result<Return, Failure> {
+    let look = Look::new(Arc::new(context));
+    let args = read::<M>(args, &look)?;
+    match M::check(&args, &look)? {
+        Verdict::Same(values) => Ok(values),
+        Verdict::Skip(values) => {
+            outcome.skipped = true;
+            Ok(values)
+        }
+        Verdict::Change(plan, foreseen) => {
+            outcome.changed = true;
+            if look.wants_diff() {
+                outcome.diff = M::describe(&plan);
+            }
+            if look.is_check() {
+                return Ok(foreseen);
+            }
+            M::apply(plan, &mut Touch::new(look))
+        }
+        Verdict::MustRun(plan) => {
+            if look.is_check() {
+                outcome.skipped = true;
+                return Ok(Return::new()
+                    .with("rc", 0)
+                    .with("stdout", "")
+                    .with("stderr", "")
+                    .with(
+                        "msg",
+                        "not run in check mode, since its effect cannot be foreseen",
+                    ));
+            }
+            outcome.changed = true;
+            if look.wants_diff() {
+                outcome.diff = M::describe(&plan);
+            }
+            M::apply(plan, &mut Touch::new(look))
+        }
+    }
+}
+
+fn read<M: Module>(args: &str, look: &Look) -> Result<M::Args, Failure> {
+    let mut given: Map<String, Value> = serde_json::from_str(args).map_err(|error| {
+        Failure::new(format!(
+            "the arguments are no JSON object ({error}); this is a bug of ocplay"
+        ))
+    })?;
+    let infos = M::Args::infos();
+    for (name, value) in &mut given {
+        if let Some(info) = catalogue::find(&infos, name) {
+            expand_paths(&info.kind, value, look);
+        }
+    }
+    M::Args::read(given).map_err(|problems| Failure::new(catalogue::join(&problems)))
+}
+
+/// Replaces `~` and `$NAME` in arguments that are paths.
+fn expand_paths(kind: &ArgKind, value: &mut Value, look: &Look) {
+    match (kind, value) {
+        (ArgKind::Path, Value::String(path)) if path.contains(['~', '$']) => {
+            *path = look.expand(path);
+        }
+        (ArgKind::List(kind), Value::Array(items)) => {
+            for item in items {
+                expand_paths(kind, item, look);
+            }
+        }
+        _ => {}
+    }
+}

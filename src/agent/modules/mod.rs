@@ -1,0 +1,84 @@
+//! The modules: the trait that each implements, and the list of all.
+//!
+//! A module is one file and one line in the list below.
+
+use ocplay_protocol::{Arguments, Diff, ModuleInfo, Outcome};
+
+use crate::host::channel::Context;
+use crate::host::{Failure, Look, Return, Touch};
+
+mod execute;
+mod harness;
+mod steps;
+
+/// One module.
+pub(crate) trait Module: 'static {
+    const NAME: &'static str;
+    /// Other names of the same module.
+    const ALIASES: &'static [&'static str] = &[];
+    const COLLECTION: &'static str = "ansible.builtin";
+    /// Takes a line of text, declared as `raw as "_raw_params"`.
+    const FREE_FORM: bool = false;
+    type Args: Arguments;
+    /// What would change; only this module's `apply` can take it.
+    type Plan;
+
+    /// Finds out what there is to do. Cannot change anything.
+    fn check(args: &Self::Args, look: &Look) -> Result<Verdict<Self::Plan>, Failure>;
+    /// The change as people read it; only called when they asked.
+    fn describe(plan: &Self::Plan) -> Vec<Diff>;
+    /// Does it.
+    fn apply(plan: Self::Plan, touch: &mut Touch) -> Result<Return, Failure>;
+}
+
+/// What `check` found.
+pub(crate) enum Verdict<P> {
+    /// All is as wanted.
+    Same(Return),
+    /// There is something to do; in check mode the values are reported.
+    Change(P, Return),
+    /// Nobody can foresee the effect, so it is not tried in check mode.
+    MustRun(P),
+    /// Not for this host or this mode.
+    Skip(Return),
+}
+
+/// Declares the files and the registry: `file: Type`.
+macro_rules! modules {
+    ($($file:ident: $module:ident),+ $(,)?) => {
+        $(mod $file;)+
+
+        const REGISTRY: &[harness::Entry] = &[
+            $(harness::entry::<$file::$module>()),+
+        ];
+    };
+}
+
+modules! {
+    command: CommandModule,
+    copy: Copy,
+    file: FileModule,
+    ping: Ping,
+    raw: Raw,
+    script: Script,
+    setup: Setup,
+    shell: Shell,
+    stat: Stat,
+}
+
+/// Descriptions of all modules, for the controller.
+#[must_use]
+pub fn catalogue() -> Vec<ModuleInfo> {
+    REGISTRY.iter().flat_map(harness::Entry::infos).collect()
+}
+
+/// Runs a module by name.
+pub(crate) fn run(name: &str, args: &str, context: Context) -> Outcome {
+    let short = name.rsplit('.').next().unwrap_or(name);
+    match REGISTRY.iter().find(|entry| entry.answers_to(short)) {
+        Some(entry) => (entry.run)(args, context),
+        None => Outcome::failure(&format!(
+            "the agent has no module '{name}'; the controller and the agent do not match"
+        )),
+    }
+}

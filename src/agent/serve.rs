@@ -1,0 +1,308 @@
+//! The agent's loop: frames in, one thread per running task, frames out.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender};
+use std::thread::JoinHandle;
+
+use ocplay_protocol::{
+    FrameError, FromAgent, Hello, MARKER, Outcome, PROTOCOL_VERSION, Request, ToAgent, read_frame,
+};
+
+use crate::host::accounts;
+use crate::host::channel::{Channel, Chunk, Context, Handle};
+use crate::modules;
+
+/// Serves the controller on standard input and output until it says goodbye
+/// or goes away.
+#[must_use]
+pub fn serve() -> ExitCode {
+    let Ok(out) = io::stdout().as_fd().try_clone_to_owned() else {
+        return ExitCode::FAILURE;
+    };
+    match exchange(&mut io::stdin().lock(), File::from(out)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+struct Running {
+    handle: Handle,
+    thread: JoinHandle<()>,
+}
+
+/// The loop itself, over any pair of streams.
+pub(crate) fn exchange(
+    input: &mut impl Read,
+    mut output: impl Write + Send + 'static,
+) -> Result<(), FrameError> {
+    output.write_all(MARKER)?;
+    output.flush()?;
+    let channel = Arc::new(Channel::new(output));
+    channel.send(&FromAgent::Hello(hello()));
+    let (ended, endings) = std::sync::mpsc::channel();
+    let mut running: HashMap<u64, Running> = HashMap::new();
+    let result = loop {
+        let message = read_frame::<ToAgent>(input);
+        reap(&endings, &mut running);
+        match message {
+            Ok(ToAgent::Run(request)) => {
+                let task = request.task;
+                running.insert(task, start(request, &channel, ended.clone()));
+            }
+            Ok(ToAgent::Chunk {
+                task,
+                blob,
+                data,
+                last,
+            }) => {
+                if let Some(running) = running.get(&task) {
+                    // The task may have ended without wanting the rest.
+                    running.handle.chunks.send(Chunk { blob, data, last }).ok();
+                }
+            }
+            Ok(ToAgent::Cancel { task }) => {
+                if let Some(running) = running.get(&task) {
+                    running.handle.leash.cancel();
+                }
+            }
+            Ok(ToAgent::Bye) | Err(FrameError::Closed) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    // What runs is finished, so that nothing stays half done; what waits for
+    // bytes that cannot come any more fails at once.
+    for (_, Running { handle, thread }) in running {
+        drop(handle);
+        drop(thread.join());
+    }
+    result
+}
+
+fn reap(endings: &Receiver<u64>, running: &mut HashMap<u64, Running>) {
+    for task in endings.try_iter() {
+        if let Some(ended) = running.remove(&task) {
+            drop(ended.thread.join());
+        }
+    }
+}
+
+fn start(mut request: Request, channel: &Arc<Channel>, ended: Sender<u64>) -> Running {
+    let (context, handle) = Context::new(&mut request, channel);
+    let channel = Arc::clone(channel);
+    let thread = std::thread::spawn(move || {
+        let task = request.task;
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            modules::run(&request.module, &request.args, context)
+        }))
+        .unwrap_or_else(|panic| {
+            let text = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("no message");
+            Outcome::failure(&format!(
+                "the module '{}' broke: {text}; this is a bug of ocplay, please report it",
+                request.module
+            ))
+        });
+        channel.send(&FromAgent::Done { task, outcome });
+        ended.send(task).ok();
+    });
+    Running { handle, thread }
+}
+
+fn hello() -> Hello {
+    let uid = rustix::process::geteuid().as_raw();
+    let text = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let user = accounts::parse_users(&text)
+        .into_iter()
+        .find(|user| user.uid == uid);
+    let (name, home) = match user {
+        Some(user) => (user.name, user.home),
+        None => (
+            std::env::var("USER").unwrap_or_else(|_| uid.to_string()),
+            std::env::var("HOME").unwrap_or_else(|_| "/".to_owned()),
+        ),
+    };
+    Hello {
+        protocol: PROTOCOL_VERSION,
+        pid: std::process::id(),
+        uid,
+        user: name,
+        home,
+        arch: rustix::system::uname()
+            .machine()
+            .to_string_lossy()
+            .into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use ocplay_protocol::{Blob, BlobKind, write_frame};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::host::sha1_of;
+
+    /// The controller's end of an agent that runs in a thread.
+    struct Controller {
+        to: UnixStream,
+        from: UnixStream,
+        agent: Option<JoinHandle<Result<(), FrameError>>>,
+    }
+
+    impl Controller {
+        fn new() -> Self {
+            let (to, mut input) = UnixStream::pair().unwrap();
+            let (mut from, output) = UnixStream::pair().unwrap();
+            let agent = std::thread::spawn(move || exchange(&mut input, output));
+            let mut marker = vec![0; MARKER.len()];
+            from.read_exact(&mut marker).unwrap();
+            assert_eq!(marker, MARKER);
+            let mut controller = Self {
+                to,
+                from,
+                agent: Some(agent),
+            };
+            assert!(matches!(controller.next(), FromAgent::Hello(_)));
+            controller
+        }
+
+        fn send(&mut self, message: &ToAgent) {
+            write_frame(&mut self.to, message).unwrap();
+        }
+
+        fn next(&mut self) -> FromAgent {
+            read_frame(&mut self.from).unwrap()
+        }
+
+        fn run(&mut self, module: &str, args: &Value, blobs: Vec<Blob>) {
+            self.send(&ToAgent::Run(Request {
+                task: 5,
+                module: module.to_owned(),
+                args: args.to_string(),
+                check: false,
+                diff: false,
+                environment: Vec::new(),
+                blobs,
+            }));
+        }
+
+        fn outcome(&mut self) -> (Outcome, Value) {
+            loop {
+                if let FromAgent::Done { task, outcome } = self.next() {
+                    assert_eq!(task, 5);
+                    let result = serde_json::from_str(&outcome.result).unwrap();
+                    return (outcome, result);
+                }
+            }
+        }
+
+        fn bye(mut self) {
+            self.send(&ToAgent::Bye);
+            self.agent.take().unwrap().join().unwrap().unwrap();
+        }
+    }
+
+    fn blob(content: &[u8]) -> Blob {
+        Blob {
+            name: String::new(),
+            kind: BlobKind::File,
+            mode: 0o644,
+            size: content.len() as u64,
+            sha1: sha1_of(content),
+            inline: None,
+        }
+    }
+
+    #[test]
+    fn a_module_runs_and_unknown_ones_fail() {
+        let mut controller = Controller::new();
+        controller.run("ansible.builtin.ping", &json!({}), Vec::new());
+        assert_eq!(controller.outcome().1, json!({"ping": "pong"}));
+        controller.run("no_such", &json!({}), Vec::new());
+        assert!(controller.outcome().0.failed);
+        controller.bye();
+    }
+
+    #[test]
+    fn output_comes_while_a_command_runs() {
+        let mut controller = Controller::new();
+        let line = "echo one; sleep 20; echo two";
+        controller.run("shell", &json!({ "_raw_params": line }), Vec::new());
+        let FromAgent::Output { data, .. } = controller.next() else {
+            panic!("no live output");
+        };
+        assert_eq!(data, b"one\n");
+        controller.send(&ToAgent::Cancel { task: 5 });
+        let (outcome, result) = controller.outcome();
+        assert!(outcome.failed);
+        assert!(result["msg"].as_str().unwrap().contains("cancelled"));
+        controller.bye();
+    }
+
+    #[test]
+    fn bytes_travel_only_when_they_differ() {
+        let directory = tempfile::tempdir().unwrap();
+        let dest = directory.path().join("f");
+        let args = json!({"src": "/c/f", "dest": dest});
+        let mut controller = Controller::new();
+        controller.run("copy", &args, vec![blob(b"hello")]);
+        assert_eq!(controller.next(), FromAgent::Need { task: 5, blob: 0 });
+        for (data, last) in [(&b"hel"[..], false), (b"lo", true)] {
+            controller.send(&ToAgent::Chunk {
+                task: 5,
+                blob: 0,
+                data: data.to_vec(),
+                last,
+            });
+        }
+        assert!(controller.outcome().0.changed);
+        assert_eq!(std::fs::read(&dest).unwrap(), b"hello");
+        controller.run("copy", &args, vec![blob(b"hello")]);
+        // Straight to the outcome, nothing is asked for.
+        let FromAgent::Done { outcome, .. } = controller.next() else {
+            panic!("asked for bytes");
+        };
+        assert!(!outcome.changed);
+        controller.bye();
+    }
+
+    #[test]
+    fn a_lost_connection_leaves_the_old_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let dest = directory.path().join("f");
+        crate::cases::write(&dest, "old");
+        let mut controller = Controller::new();
+        let args = json!({"src": "/c/f", "dest": dest});
+        controller.run("copy", &args, vec![blob(b"hello")]);
+        assert_eq!(controller.next(), FromAgent::Need { task: 5, blob: 0 });
+        controller.send(&ToAgent::Chunk {
+            task: 5,
+            blob: 0,
+            data: b"hel".to_vec(),
+            last: false,
+        });
+        controller.to.shutdown(std::net::Shutdown::Both).unwrap();
+        let (outcome, result) = controller.outcome();
+        assert!(outcome.failed, "{result}");
+        assert_eq!(std::fs::read(&dest).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+        controller.agent.take().unwrap().join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn garbage_ends_the_agent_without_a_panic() {
+        let (mut to, mut input) = UnixStream::pair().unwrap();
+        to.write_all(&[0, 0, 0, 2, 0xff, 0xff]).unwrap();
+        assert!(exchange(&mut input, io::sink()).is_err());
+    }
+}
