@@ -1,0 +1,273 @@
+//! JSON, YAML, base64, hashes and addresses of the web.
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use minijinja::{Error, State};
+
+use super::Row;
+use crate::source::Source;
+use crate::template::args::Args;
+use crate::template::json::{self, Layout};
+use crate::template::{Jinja, context, convert, python};
+use crate::value::Value;
+
+pub(super) const ROWS: &[Row] = &[
+    ("to_json", "value indent sort_keys ensure_ascii **", to_json),
+    (
+        "to_nice_json",
+        "value indent sort_keys ensure_ascii **",
+        to_nice_json,
+    ),
+    ("tojson", "value indent", to_json),
+    ("from_json", "value **", from_json),
+    ("from_yaml", "value", from_yaml),
+    ("from_yaml_all", "value", from_yaml_all),
+    ("b64encode", "value encoding urlsafe", b64encode),
+    ("b64decode", "value encoding urlsafe", b64decode),
+    ("urlencode", "value", urlencode),
+    ("urldecode", "value", |_, args| {
+        Ok(Jinja::from(unquote(&args.text(0)?)))
+    }),
+    ("urlsplit", "value query", urlsplit),
+];
+
+/// A value of the language back inside a template; text in it stays text.
+fn inside(value: &Value) -> Result<Jinja, Error> {
+    let context = context::current().ok_or_else(|| python::fail("no template is running"))?;
+    context.live(&plain(value), String::new)
+}
+
+/// What was read from text is never evaluated.
+fn plain(value: &Value) -> Value {
+    match value {
+        Value::Template(template) => Value::Str(template.text.clone()),
+        Value::List(items) if value.is_lazy() => items.iter().map(plain).collect(),
+        Value::Map(map) if value.is_lazy() => Value::from(
+            map.iter()
+                .map(|(key, item)| (key.clone(), plain(item)))
+                .collect::<crate::value::Map>(),
+        ),
+        other => other.clone(),
+    }
+}
+
+fn layout(args: &Args<'_>, base: Layout) -> Result<Layout, Error> {
+    let indent = match args.some(1) {
+        Some(_) => Some(usize::try_from(args.int(1, 0)?.clamp(0, 100)).unwrap_or(0)),
+        None => base.indent,
+    };
+    Ok(Layout {
+        indent,
+        sort_keys: args.flag(2, base.sort_keys)?,
+        ascii: args.flag(3, base.ascii)?,
+        separators: (if indent.is_some() { "," } else { ", " }, ": "),
+    })
+}
+
+fn to_json(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let layout = layout(args, Layout::PLAIN)?;
+    json::write(&convert::settle(args.need(0)?)?, &layout).map(Jinja::from)
+}
+
+fn to_nice_json(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let base = Layout {
+        indent: Some(4),
+        sort_keys: true,
+        ..Layout::PLAIN
+    };
+    json::write(&convert::settle(args.need(0)?)?, &layout(args, base)?).map(Jinja::from)
+}
+
+fn from_json(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let value = args.need(0)?;
+    let text = value
+        .as_str()
+        .ok_or_else(|| args.fail(format!("text is needed, not {}", python::type_name(value))))?;
+    let json = serde_json::from_str(text)
+        .map_err(|error| args.fail(format!("the text is no JSON: {error}")))?;
+    inside(&Value::from_json(&json))
+}
+
+fn from_yaml(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let value = args.need(0)?;
+    let Some(text) = value.as_str() else {
+        return Ok(value.clone());
+    };
+    if text.trim().is_empty() {
+        return Ok(Jinja::from(()));
+    }
+    let source = Source::new("", text);
+    let (node, _) = crate::yaml::parse_one(&source)
+        .map_err(|error| args.fail(format!("the text is no YAML: {}", error.message)))?;
+    inside(&node.value())
+}
+
+fn from_yaml_all(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let text = args.text(0)?;
+    let source = Source::new("", text);
+    let parsed = crate::yaml::parse(&source)
+        .map_err(|error| args.fail(format!("the text is no YAML: {}", error.message)))?;
+    parsed
+        .documents
+        .iter()
+        .map(|node| inside(&node.value()))
+        .collect::<Result<Vec<_>, _>>()
+        .map(python::list)
+}
+
+fn b64encode(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let value = args.need(0)?;
+    let urlsafe = args.flag(2, false)?;
+    let bytes = match value.as_bytes() {
+        Some(bytes) => bytes.to_vec(),
+        None => args.text(0)?.into_bytes(),
+    };
+    Ok(Jinja::from(if urlsafe {
+        URL_SAFE.encode(bytes)
+    } else {
+        STANDARD.encode(bytes)
+    }))
+}
+
+fn b64decode(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let text: String = args.text(0)?.split_whitespace().collect();
+    let urlsafe = args.flag(2, false)?;
+    let bytes = if urlsafe {
+        URL_SAFE.decode(text)
+    } else {
+        STANDARD.decode(text)
+    }
+    .map_err(|error| args.fail(format!("the text is no base64: {error}")))?;
+    Ok(Jinja::from(
+        match args.text_or(1, "utf-8")?.to_lowercase().as_str() {
+            "utf-16-le" | "utf-16" => {
+                let units: Vec<u16> = bytes
+                    .chunks_exact(2)
+                    .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
+                    .collect();
+                String::from_utf16_lossy(&units)
+            }
+            _ => String::from_utf8_lossy(&bytes).into_owned(),
+        },
+    ))
+}
+
+/// Percent-encodes everything that is neither unreserved nor listed.
+fn quote(text: &str, safe: &str, plus: bool) -> String {
+    let mut result = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        let c = char::from(byte);
+        if byte.is_ascii_alphanumeric()
+            || "_.-~".contains(c)
+            || (byte.is_ascii() && safe.contains(c))
+        {
+            result.push(c);
+        } else if plus && c == ' ' {
+            result.push('+');
+        } else {
+            result.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    result
+}
+
+fn urlencode(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let value = args.need(0)?;
+    if python::is_map(value) || python::is_list(value) {
+        let pairs = crate::template::objects::entries_of(value)?
+            .iter()
+            .map(|(key, item)| {
+                Ok(format!(
+                    "{}={}",
+                    quote(&python::text(key)?, "", true),
+                    quote(&python::text(item)?, "", true)
+                ))
+            })
+            .collect::<Result<Vec<_>, Error>>()?;
+        return Ok(Jinja::from(pairs.join("&")));
+    }
+    Ok(Jinja::from(quote(&args.text(0)?, "/", false)))
+}
+
+fn unquote(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut result = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = text
+            .get(at + 1..at + 3)
+            .filter(|_| bytes[at] == b'%')
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match hex {
+            Some(byte) => {
+                result.push(byte);
+                at += 3;
+            }
+            None => {
+                result.push(if bytes[at] == b'+' { b' ' } else { bytes[at] });
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&result).into_owned()
+}
+
+fn urlsplit(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let url = args.text(0)?;
+    let (rest, fragment) = url.split_once('#').unwrap_or((&url, ""));
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (scheme, rest) = match rest.split_once(':') {
+        Some((scheme, rest))
+            if !scheme.is_empty()
+                && scheme
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) =>
+        {
+            (scheme, rest)
+        }
+        _ => ("", rest),
+    };
+    let (netloc, path) = match rest.strip_prefix("//") {
+        Some(rest) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
+        None => ("", rest),
+    };
+    let (userinfo, host) = netloc.rsplit_once('@').unwrap_or(("", netloc));
+    let (username, password) = match userinfo.split_once(':') {
+        Some((user, password)) => (user, Some(password)),
+        None => (userinfo, None),
+    };
+    let (hostname, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, rest)) => (address, rest.strip_prefix(':')),
+        None => match host.rsplit_once(':') {
+            Some((name, port)) => (name, Some(port)),
+            None => (host, None),
+        },
+    };
+    let text_or_none = |text: Option<&str>| {
+        text.filter(|text| !text.is_empty())
+            .map_or_else(|| Jinja::from(()), Jinja::from)
+    };
+    let port = port.and_then(|port| port.parse::<u16>().ok());
+    let parts = [
+        ("fragment", Jinja::from(fragment)),
+        ("hostname", text_or_none(Some(&hostname.to_lowercase()))),
+        ("netloc", Jinja::from(netloc)),
+        ("password", text_or_none(password)),
+        ("path", Jinja::from(path)),
+        ("port", port.map_or_else(|| Jinja::from(()), Jinja::from)),
+        ("query", Jinja::from(query)),
+        ("scheme", Jinja::from(scheme.to_lowercase())),
+        ("username", text_or_none(Some(username))),
+    ];
+    match args.some(1) {
+        None => Ok(python::record(parts)),
+        Some(_) => {
+            let wanted = args.text(1)?;
+            parts
+                .into_iter()
+                .find(|(name, _)| *name == wanted)
+                .map(|(_, value)| value)
+                .ok_or_else(|| args.fail(format!("unknown part '{wanted}'")))
+        }
+    }
+}

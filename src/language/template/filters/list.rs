@@ -1,0 +1,487 @@
+//! Lists.
+
+use std::collections::HashMap;
+
+use minijinja::{Error, State};
+
+use super::Row;
+use crate::template::args::Args;
+use crate::template::{Jinja, operators, python};
+
+pub(super) const ROWS: &[Row] = &[
+    ("list", "value", |_, args| args.items(0).map(python::list)),
+    ("length", "value", length),
+    ("count", "value", length),
+    ("first", "value", |_, args| {
+        Ok(take(args.items(0)?.into_iter().next()))
+    }),
+    ("last", "value", |_, args| Ok(take(args.items(0)?.pop()))),
+    ("join", "value d attribute", join),
+    ("reverse", "value", reverse),
+    ("unique", "value case_sensitive attribute", unique),
+    ("union", "value other", union),
+    ("intersect", "value other", intersect),
+    ("difference", "value other", difference),
+    ("symmetric_difference", "value other", symmetric_difference),
+    ("flatten", "value levels skip_nulls", flatten),
+    ("zip", "value * strict", zip),
+    ("zip_longest", "value * fillvalue", zip_longest),
+    ("product", "value * repeat", product),
+    ("permutations", "value r", permutations),
+    ("combinations", "value r", combinations),
+    ("batch", "value linecount fill_with", batch),
+    ("slice", "value slices fill_with", slice),
+    ("subelements", "value subelements skip_missing", subelements),
+    ("random", "value seed start step", random),
+    ("shuffle", "value seed", shuffle),
+];
+
+/// More results than this are refused.
+const MAX_RESULTS: usize = 1_000_000;
+
+fn take(item: Option<Jinja>) -> Jinja {
+    item.unwrap_or(Jinja::UNDEFINED)
+}
+
+fn length(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let value = args.need(0)?;
+    value.len().map(Jinja::from).ok_or_else(|| {
+        python::fail(format!(
+            "object of type '{}' has no len()",
+            python::type_name(value)
+        ))
+    })
+}
+
+fn join(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let separator = args.text_or(1, "")?;
+    let attribute = args.some(2);
+    let mut result = String::new();
+    for (index, item) in args.items(0)?.iter().enumerate() {
+        if index > 0 {
+            result.push_str(&separator);
+        }
+        match attribute {
+            Some(path) => python::write_text(&mut result, &super::select::member(item, path)?)?,
+            None => python::write_text(&mut result, item)?,
+        }
+    }
+    Ok(Jinja::from(result))
+}
+
+fn reverse(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    if let Some(text) = args.need(0)?.as_str() {
+        return Ok(Jinja::from(text.chars().rev().collect::<String>()));
+    }
+    let mut items = args.items(0)?;
+    items.reverse();
+    Ok(python::list(items))
+}
+
+/// A set of values that keeps their order.
+#[derive(Default)]
+pub(super) struct Seen(HashMap<Jinja, ()>);
+
+impl Seen {
+    pub(super) fn of(items: &[Jinja]) -> Self {
+        let mut seen = Self::default();
+        for item in items {
+            seen.add(item);
+        }
+        seen
+    }
+
+    /// Whether the value is new.
+    pub(super) fn add(&mut self, item: &Jinja) -> bool {
+        self.0.insert(item.clone(), ()).is_none()
+    }
+
+    pub(super) fn has(&self, item: &Jinja) -> bool {
+        self.0.contains_key(item)
+    }
+}
+
+fn unique(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let sensitive = args.flag(1, true)?;
+    let mut seen = Seen::default();
+    let mut kept = Vec::new();
+    for item in args.items(0)? {
+        let key = match args.some(2) {
+            Some(path) => super::select::member(&item, path)?,
+            None => item.clone(),
+        };
+        let key = match key.as_str() {
+            Some(text) if !sensitive => Jinja::from(text.to_lowercase()),
+            _ => key,
+        };
+        if seen.add(&key) {
+            kept.push(item);
+        }
+    }
+    Ok(python::list(kept))
+}
+
+fn kept(items: Vec<Jinja>, mut keep: impl FnMut(&Jinja) -> bool) -> Jinja {
+    let mut once = Seen::default();
+    python::list(
+        items
+            .into_iter()
+            .filter(|item| keep(item) && once.add(item))
+            .collect(),
+    )
+}
+
+fn union(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let mut items = args.items(0)?;
+    items.extend(args.items(1)?);
+    Ok(kept(items, |_| true))
+}
+
+fn intersect(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let other = Seen::of(&args.items(1)?);
+    Ok(kept(args.items(0)?, |item| other.has(item)))
+}
+
+fn difference(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let other = Seen::of(&args.items(1)?);
+    Ok(kept(args.items(0)?, |item| !other.has(item)))
+}
+
+fn symmetric_difference(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let (left, right) = (args.items(0)?, args.items(1)?);
+    let (in_left, in_right) = (Seen::of(&left), Seen::of(&right));
+    let mut items = left;
+    items.extend(right);
+    Ok(kept(items, |item| in_left.has(item) != in_right.has(item)))
+}
+
+/// Flattens lists, not text or mappings.
+pub(in crate::template) fn flat(
+    items: Vec<Jinja>,
+    levels: Option<usize>,
+    skip_nulls: bool,
+    out: &mut Vec<Jinja>,
+    depth: usize,
+) -> Result<(), Error> {
+    if depth > python::MAX_DEPTH {
+        return Err(python::fail("flatten: nested too deeply"));
+    }
+    for item in items {
+        let null = item.is_none() || matches!(item.as_str(), Some("None" | "null"));
+        if null && skip_nulls {
+            continue;
+        }
+        if python::is_list(&item) && levels != Some(0) {
+            let levels = levels.map(|levels| levels - 1);
+            flat(python::items(&item)?, levels, skip_nulls, out, depth + 1)?;
+        } else {
+            out.push(item);
+        }
+    }
+    Ok(())
+}
+
+fn flatten(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let levels = match args.some(1) {
+        Some(_) => usize::try_from(args.int(1, 0)?).ok(),
+        None => None,
+    };
+    let mut out = Vec::new();
+    flat(args.items(0)?, levels, args.flag(2, true)?, &mut out, 0)?;
+    Ok(python::list(out))
+}
+
+fn columns(args: &Args<'_>) -> Result<Vec<Vec<Jinja>>, Error> {
+    std::iter::once(args.items(0))
+        .chain(args.rest().iter().map(python::items))
+        .collect()
+}
+
+fn zip(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let columns = columns(args)?;
+    let length = columns.iter().map(Vec::len).min().unwrap_or(0);
+    if args.flag(1, false)? && columns.iter().any(|column| column.len() != length) {
+        return Err(args.fail("the lists have different lengths"));
+    }
+    Ok(python::list(
+        (0..length)
+            .map(|row| python::tuple(columns.iter().map(|column| column[row].clone()).collect()))
+            .collect(),
+    ))
+}
+
+fn zip_longest(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let columns = columns(args)?;
+    let fill = args.get(1).cloned().unwrap_or_else(|| Jinja::from(()));
+    let length = columns.iter().map(Vec::len).max().unwrap_or(0);
+    Ok(python::list(
+        (0..length)
+            .map(|row| {
+                python::tuple(
+                    columns
+                        .iter()
+                        .map(|column| column.get(row).unwrap_or(&fill).clone())
+                        .collect(),
+                )
+            })
+            .collect(),
+    ))
+}
+
+fn too_many(args: &Args<'_>) -> Error {
+    args.fail(format!("more than {MAX_RESULTS} results"))
+}
+
+fn product(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let once = columns(args)?;
+    let repeat = usize::try_from(args.int(1, 1)?.max(0)).unwrap_or(1);
+    let mut rows: Vec<Vec<Jinja>> = vec![Vec::new()];
+    for column in (0..repeat).flat_map(|_| &once) {
+        if rows.len().saturating_mul(column.len()) > MAX_RESULTS {
+            return Err(too_many(args));
+        }
+        rows = rows
+            .iter()
+            .flat_map(|row| {
+                column.iter().map(|item| {
+                    let mut row = row.clone();
+                    row.push(item.clone());
+                    row
+                })
+            })
+            .collect();
+    }
+    Ok(python::list(rows.into_iter().map(python::tuple).collect()))
+}
+
+/// Chooses items in order, by position.
+fn choose(args: &Args<'_>, ordered: bool) -> Result<Jinja, Error> {
+    let items = args.items(0)?;
+    let size = match args.some(1) {
+        Some(_) => usize::try_from(args.int(1, 0)?).unwrap_or(0),
+        None if ordered => items.len(),
+        None => return args.need(1).cloned(),
+    };
+    let mut results = Vec::new();
+    let mut pending: Vec<Vec<usize>> = vec![Vec::new()];
+    while let Some(chosen) = pending.pop() {
+        if chosen.len() == size {
+            if results.len() >= MAX_RESULTS {
+                return Err(too_many(args));
+            }
+            results.push(python::tuple(
+                chosen.iter().map(|index| items[*index].clone()).collect(),
+            ));
+            continue;
+        }
+        let first = match (ordered, chosen.last()) {
+            (false, Some(last)) => last + 1,
+            _ => 0,
+        };
+        for index in (first..items.len()).rev() {
+            if !chosen.contains(&index) {
+                let mut next = chosen.clone();
+                next.push(index);
+                pending.push(next);
+            }
+        }
+    }
+    Ok(python::list(results))
+}
+
+fn permutations(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    choose(args, true)
+}
+
+fn combinations(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    choose(args, false)
+}
+
+fn batch(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let size = usize::try_from(args.int(1, 1)?)
+        .unwrap_or(0)
+        .clamp(1, MAX_RESULTS);
+    let items = args.items(0)?;
+    let rows = items.chunks(size).map(|row| {
+        let mut row = row.to_vec();
+        if let Some(fill) = args.some(2) {
+            row.resize(size, fill.clone());
+        }
+        python::list(row)
+    });
+    Ok(python::list(rows.collect()))
+}
+
+fn slice(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let items = args.items(0)?;
+    let count = usize::try_from(args.int(1, 1)?)
+        .unwrap_or(0)
+        .clamp(1, MAX_RESULTS);
+    let (each, extra) = (items.len() / count, items.len() % count);
+    let mut rows = Vec::with_capacity(count);
+    let mut from = 0;
+    for index in 0..count {
+        let size = each + usize::from(index < extra);
+        let mut row = items[from..from + size].to_vec();
+        from += size;
+        if let Some(fill) = args.some(2)
+            && index >= extra
+            && extra > 0
+        {
+            row.push(fill.clone());
+        }
+        rows.push(python::list(row));
+    }
+    Ok(python::list(rows))
+}
+
+fn subelements(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let value = args.need(0)?;
+    let elements = if python::is_map(value) {
+        python::pairs(value).map(|(_, item)| item).collect()
+    } else {
+        python::items(value)?
+    };
+    let path = match args.need(1)? {
+        path if path.as_str().is_some() => args.text(1)?.split('.').map(str::to_owned).collect(),
+        path => python::items(path)?
+            .iter()
+            .map(python::text)
+            .collect::<Result<Vec<_>, _>>()?,
+    };
+    let skip = args.flag(2, false)?;
+    pairs_below(&elements, &path, skip)
+        .map(|pairs| python::list(pairs.into_iter().map(python::tuple).collect()))
+}
+
+/// Pairs of every element and each item of a list inside it.
+pub(in crate::template) fn pairs_below(
+    elements: &[Jinja],
+    path: &[String],
+    skip_missing: bool,
+) -> Result<Vec<Vec<Jinja>>, Error> {
+    let mut pairs = Vec::new();
+    'elements: for element in elements {
+        let mut inner = element.clone();
+        for key in path {
+            if !python::is_map(&inner) {
+                return Err(python::fail(format!(
+                    "subelements: the key {key} should point to a dictionary, got '{}'",
+                    python::repr(&inner)?
+                )));
+            }
+            let found = inner.get_item(&Jinja::from(key.as_str()))?;
+            if found.is_undefined() {
+                if skip_missing {
+                    continue 'elements;
+                }
+                return Err(python::fail(format!(
+                    "subelements: could not find '{key}' key in iterated item {}",
+                    crate::template::error::shown(&inner)
+                )));
+            }
+            inner = python::valid(found)?;
+        }
+        if !python::is_list(&inner) {
+            return Err(python::fail(format!(
+                "subelements: the key {} should point to a list, got '{}'",
+                path.last().map_or("", String::as_str),
+                crate::template::error::shown(&inner)
+            )));
+        }
+        for item in python::items(&inner)? {
+            pairs.push(vec![element.clone(), item]);
+        }
+    }
+    Ok(pairs)
+}
+
+/// A small generator: the same seed always gives the same numbers.
+pub(in crate::template) struct Dice(u64);
+
+impl Dice {
+    pub(in crate::template) fn new(seed: Option<&str>) -> Self {
+        use std::hash::{BuildHasher, Hasher};
+        let state = match seed {
+            Some(seed) => seed
+                .bytes()
+                .fold(0xcbf2_9ce4_8422_2325, |state: u64, byte| {
+                    (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+                }),
+            None => std::collections::hash_map::RandomState::new()
+                .build_hasher()
+                .finish(),
+        };
+        Self(state)
+    }
+
+    /// A number below a limit.
+    pub(in crate::template) fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+        ((u128::from(mixed) * u128::from(limit)) >> 64) as u64
+    }
+}
+
+fn dice(args: &Args<'_>) -> Result<Dice, Error> {
+    let seed = args.some(1).map(python::text).transpose()?;
+    Ok(Dice::new(seed.as_deref()))
+}
+
+fn random(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let mut dice = dice(args)?;
+    let value = args.need(0)?;
+    if python::whole(value).is_some() {
+        let (start, step) = (args.int(2, 0)?, args.int(3, 1)?.max(1));
+        let stop = args.int(0, 0)?;
+        let count = (stop.saturating_sub(start).saturating_add(step - 1) / step).max(0);
+        let Ok(count) = u64::try_from(count) else {
+            return Err(args.fail("empty range"));
+        };
+        if count == 0 {
+            return Err(args.fail("empty range"));
+        }
+        let chosen = i128::from(dice.below(count)) * i128::from(step) + i128::from(start);
+        return Ok(python::int(chosen));
+    }
+    let items = args.items(0)?;
+    if items.is_empty() {
+        return Ok(Jinja::UNDEFINED);
+    }
+    let at = dice.below(items.len() as u64) as usize;
+    Ok(take(items.get(at).cloned()))
+}
+
+fn shuffle(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let mut dice = dice(args)?;
+    let mut items = args.items(0)?;
+    for last in (1..items.len()).rev() {
+        let at = dice.below(last as u64 + 1) as usize;
+        items.swap(last, at);
+    }
+    Ok(python::list(items))
+}
+
+/// Largest or smallest item.
+pub(super) fn extreme(
+    args: &Args<'_>,
+    items: Vec<(Jinja, Jinja)>,
+    largest: bool,
+) -> Result<Jinja, Error> {
+    let mut items = items.into_iter();
+    let Some(mut best) = items.next() else {
+        let _ = args;
+        return Ok(Jinja::UNDEFINED);
+    };
+    for item in items {
+        let less = operators::compare("<", &item.0, &best.0, std::cmp::Ordering::is_lt)?.is_true();
+        let more = operators::compare(">", &item.0, &best.0, std::cmp::Ordering::is_gt)?.is_true();
+        if if largest { more } else { less } {
+            best = item;
+        }
+    }
+    Ok(best.1)
+}

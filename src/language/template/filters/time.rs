@@ -1,0 +1,188 @@
+//! Dates and times.
+
+use jiff::Zoned;
+use jiff::civil::DateTime;
+use jiff::fmt::strtime;
+use jiff::tz::TimeZone;
+use minijinja::{Error, State};
+
+use super::Row;
+use crate::template::args::Args;
+use crate::template::{Jinja, python};
+
+pub(super) const ROWS: &[Row] = &[
+    ("strftime", "string_format second utc", strftime),
+    ("to_datetime", "value format", to_datetime),
+];
+
+/// `now()`: text in Python's spelling, or in a format.
+pub(in crate::template) fn now(utc: bool, format: Option<&Jinja>) -> Result<Jinja, Error> {
+    let zone = if utc {
+        TimeZone::UTC
+    } else {
+        TimeZone::system()
+    };
+    let now = jiff::Timestamp::now().to_zoned(zone);
+    match format {
+        Some(format) => write(&python::text(format)?, &now),
+        None => Ok(Jinja::from_object(Moment(now.datetime()))),
+    }
+}
+
+fn write(format: &str, time: &Zoned) -> Result<Jinja, Error> {
+    strtime::format(format, time)
+        .map(Jinja::from)
+        .map_err(|error| python::fail(format!("the time format '{format}': {error}")))
+}
+
+fn strftime(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let zone = if args.flag(2, false)? {
+        TimeZone::UTC
+    } else {
+        TimeZone::system()
+    };
+    let time = match args.some(1) {
+        None => jiff::Timestamp::now(),
+        Some(_) => {
+            let seconds = super::general::real(args, 1)?;
+            jiff::Timestamp::from_nanosecond((seconds * 1e9) as i128)
+                .map_err(|error| args.fail(format!("{seconds} is no time: {error}")))?
+        }
+    };
+    write(&args.text(0)?, &time.to_zoned(zone))
+}
+
+fn to_datetime(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let (text, format) = (args.text(0)?, args.text_or(1, "%Y-%m-%d %H:%M:%S")?);
+    let failed = |error: jiff::Error| {
+        args.fail(format!(
+            "time data '{text}' does not match format '{format}': {error}"
+        ))
+    };
+    let parsed = strtime::parse(&format, &text).map_err(failed)?;
+    let date = parsed.to_date().map_err(failed)?;
+    let time = parsed.to_time().unwrap_or(jiff::civil::Time::midnight());
+    Ok(Jinja::from_object(Moment(date.to_datetime(time))))
+}
+
+/// Python's datetime, without a zone.
+#[derive(Debug)]
+pub(in crate::template) struct Moment(DateTime);
+
+impl Moment {
+    pub(in crate::template) fn minus(&self, other: &Self) -> Jinja {
+        Jinja::from_object(Span(
+            self.0
+                .to_zoned(TimeZone::UTC)
+                .and_then(|a| {
+                    Ok(a.timestamp().as_microsecond()
+                        - other
+                            .0
+                            .to_zoned(TimeZone::UTC)?
+                            .timestamp()
+                            .as_microsecond())
+                })
+                .unwrap_or(0),
+        ))
+    }
+}
+
+impl minijinja::value::Object for Moment {
+    fn repr(self: &std::sync::Arc<Self>) -> minijinja::value::ObjectRepr {
+        minijinja::value::ObjectRepr::Plain
+    }
+
+    fn get_value(self: &std::sync::Arc<Self>, key: &Jinja) -> Option<Jinja> {
+        let time = self.0;
+        Some(match key.as_str()? {
+            "year" => Jinja::from(time.year()),
+            "month" => Jinja::from(time.month()),
+            "day" => Jinja::from(time.day()),
+            "hour" => Jinja::from(time.hour()),
+            "minute" => Jinja::from(time.minute()),
+            "second" => Jinja::from(time.second()),
+            "microsecond" => Jinja::from(time.subsec_nanosecond() / 1000),
+            _ => return None,
+        })
+    }
+
+    fn call_method(
+        self: &std::sync::Arc<Self>,
+        _: &mut State<'_, '_>,
+        method: &str,
+        args: &[Jinja],
+    ) -> Result<Jinja, Error> {
+        let zoned = || {
+            self.0
+                .to_zoned(TimeZone::system())
+                .map_err(|error| python::fail(error.to_string()))
+        };
+        match method {
+            "strftime" => {
+                let args = Args::bind("strftime", "format", args)?;
+                write(&args.text(0)?, &zoned()?)
+            }
+            "isoformat" => Ok(Jinja::from(self.0.to_string())),
+            "timestamp" => Ok(Jinja::from(
+                zoned()?.timestamp().as_microsecond() as f64 / 1e6,
+            )),
+            "weekday" => Ok(Jinja::from(self.0.weekday().to_monday_zero_offset())),
+            "isoweekday" => Ok(Jinja::from(self.0.weekday().to_monday_one_offset())),
+            _ => Err(Error::from(minijinja::ErrorKind::UnknownMethod)),
+        }
+    }
+
+    fn custom_cmp(
+        self: &std::sync::Arc<Self>,
+        other: &minijinja::value::DynObject,
+    ) -> Option<std::cmp::Ordering> {
+        Some(self.0.cmp(&other.downcast_ref::<Self>()?.0))
+    }
+
+    fn render(self: &std::sync::Arc<Self>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.0.date(), self.0.time())
+    }
+}
+
+/// Python's timedelta, in microseconds.
+#[derive(Debug)]
+pub(in crate::template) struct Span(i64);
+
+const DAY: i64 = 86_400_000_000;
+
+impl minijinja::value::Object for Span {
+    fn repr(self: &std::sync::Arc<Self>) -> minijinja::value::ObjectRepr {
+        minijinja::value::ObjectRepr::Plain
+    }
+
+    fn get_value(self: &std::sync::Arc<Self>, key: &Jinja) -> Option<Jinja> {
+        Some(match key.as_str()? {
+            "days" => Jinja::from(self.0.div_euclid(DAY)),
+            "seconds" => Jinja::from(self.0.rem_euclid(DAY) / 1_000_000),
+            "microseconds" => Jinja::from(self.0.rem_euclid(1_000_000)),
+            _ => return None,
+        })
+    }
+
+    fn call_method(
+        self: &std::sync::Arc<Self>,
+        _: &mut State<'_, '_>,
+        method: &str,
+        _: &[Jinja],
+    ) -> Result<Jinja, Error> {
+        match method {
+            "total_seconds" => Ok(Jinja::from(self.0 as f64 / 1e6)),
+            _ => Err(Error::from(minijinja::ErrorKind::UnknownMethod)),
+        }
+    }
+
+    fn render(self: &std::sync::Arc<Self>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (days, rest) = (self.0.div_euclid(DAY), self.0.rem_euclid(DAY) / 1_000_000);
+        match days {
+            0 => {}
+            1 | -1 => write!(f, "{days} day, ")?,
+            days => write!(f, "{days} days, ")?,
+        }
+        write!(f, "{}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
+    }
+}

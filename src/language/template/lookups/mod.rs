@@ -1,0 +1,257 @@
+//! Lookups: values from files, commands and other variables.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use minijinja::Error;
+
+use super::context::Context;
+use super::{Jinja, python};
+
+mod loops;
+mod outside;
+mod values;
+
+/// One call of a lookup.
+pub(super) struct Call<'a> {
+    pub(super) context: &'a Arc<Context>,
+    pub(super) name: &'a str,
+    pub(super) terms: Vec<Jinja>,
+    options: Vec<(String, Jinja)>,
+}
+
+type Lookup = fn(&Call<'_>) -> Result<Vec<Jinja>, Error>;
+
+/// Name, names of the options, work.
+type Row = (&'static str, &'static str, Lookup);
+
+const FAMILIES: &[&[Row]] = &[loops::ROWS, outside::ROWS, values::ROWS];
+
+fn find(name: &str) -> Option<&'static Row> {
+    let short = name.rsplit('.').next().unwrap_or(name);
+    FAMILIES
+        .iter()
+        .copied()
+        .flatten()
+        .find(|(known, ..)| *known == short)
+}
+
+pub(super) fn known(name: &str) -> bool {
+    find(name).is_some()
+}
+
+/// Runs a lookup.
+pub(super) fn run(
+    context: &Arc<Context>,
+    name: &str,
+    terms: Vec<Jinja>,
+    options: Vec<(String, Jinja)>,
+) -> Result<Vec<Jinja>, Error> {
+    let Some((name, allowed, work)) = find(name) else {
+        let names = FAMILIES.iter().copied().flatten().map(|(name, ..)| *name);
+        let mut message = format!("no lookup named '{name}'");
+        if let Some(near) = crate::suggest::nearest(name, names) {
+            message.push_str(&format!(", did you mean '{near}'?"));
+        }
+        return Err(python::fail(message));
+    };
+    for term in &terms {
+        if term.is_undefined() {
+            return Err(python::undefined(term));
+        }
+    }
+    if let Some((wrong, _)) = options.iter().find(|(option, _)| {
+        !allowed
+            .split_whitespace()
+            .any(|known| known == option || known == "**")
+    }) {
+        return Err(python::fail(format!(
+            "lookup {name} has no option '{wrong}'"
+        )));
+    }
+    work(&Call {
+        context,
+        name,
+        terms,
+        options,
+    })
+}
+
+impl Call<'_> {
+    pub(super) fn option(&self, name: &str) -> Option<&Jinja> {
+        self.options
+            .iter()
+            .find(|(option, _)| option == name)
+            .map(|(_, value)| value)
+            .filter(|value| !value.is_undefined() && !value.is_none())
+    }
+
+    pub(super) fn text_option(&self, name: &str, default: &str) -> Result<String, Error> {
+        self.option(name)
+            .map_or_else(|| Ok(default.to_owned()), python::text)
+    }
+
+    pub(super) fn flag(&self, name: &str, default: bool) -> bool {
+        self.option(name).map_or(default, |value| {
+            super::filters::truth(value).unwrap_or_else(|| value.is_true())
+        })
+    }
+
+    pub(super) fn all_options(&self) -> &[(String, Jinja)] {
+        &self.options
+    }
+
+    /// Terms as text; lists among them are flattened.
+    pub(super) fn texts(&self) -> Result<Vec<String>, Error> {
+        let mut texts = Vec::new();
+        for term in &self.terms {
+            if python::is_list(term) {
+                for item in python::items(term)? {
+                    texts.push(python::text(&item)?);
+                }
+            } else {
+                texts.push(python::text(term)?);
+            }
+        }
+        Ok(texts)
+    }
+
+    pub(super) fn fail(&self, message: impl std::fmt::Display) -> Error {
+        python::fail(format!("lookup {}: {message}", self.name))
+    }
+
+    /// Finds a file: in a sub-folder of each search folder, then in the folder
+    /// itself.
+    pub(super) fn find(&self, sub: &str, name: &str) -> Option<PathBuf> {
+        self.context
+            .templar
+            .find(&home(self.context, name), &folders(self.context, sub))
+    }
+
+    pub(super) fn read(&self, path: &Path) -> Result<String, Error> {
+        let bytes = self
+            .context
+            .templar
+            .loader
+            .read(path)
+            .map_err(|error| self.fail(format!("cannot read {}: {error}", path.display())))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+fn folders(context: &Context, sub: &str) -> Vec<PathBuf> {
+    context
+        .scope
+        .search()
+        .iter()
+        .flat_map(|folder| [folder.join(sub), folder.clone()])
+        .collect()
+}
+
+/// `~/x` in the user's home.
+pub(super) fn home(context: &Context, path: &str) -> String {
+    match path.strip_prefix("~/") {
+        Some(rest) => match context.templar.loader.env("HOME") {
+            Some(home) => format!("{home}/{rest}"),
+            None => path.to_owned(),
+        },
+        None => path.to_owned(),
+    }
+}
+
+/// Files whose name fits a shell pattern. Only the last part may hold one.
+pub(super) fn glob(context: &Context, pattern: &str) -> Result<Vec<String>, Error> {
+    let pattern = home(context, pattern);
+    let path = Path::new(&pattern);
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let places = if folder.is_absolute() {
+        vec![folder.to_owned()]
+    } else {
+        folders(context, "files")
+            .into_iter()
+            .map(|place| place.join(folder))
+            .collect()
+    };
+    for place in places {
+        if !context.templar.loader.is_dir(&place) {
+            continue;
+        }
+        let found: Vec<String> = context
+            .templar
+            .loader
+            .list(&place)
+            .map_err(|error| python::fail(format!("cannot list {}: {error}", place.display())))?
+            .into_iter()
+            .filter(|path| {
+                let own = path.file_name().unwrap_or_default().to_string_lossy();
+                fits(&name, &own) && (name.starts_with('.') || !own.starts_with('.'))
+            })
+            .filter(|path| context.templar.loader.is_file(path))
+            .map(|path| path.to_string_lossy().into_owned())
+            .collect();
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// Whether a name fits a shell pattern of `*`, `?` and `[...]`.
+pub(super) fn fits(pattern: &str, name: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().collect();
+    let name: Vec<char> = name.chars().collect();
+    // Place after the last star, and how far it had eaten.
+    let (mut p, mut n, mut star) = (0, 0, None);
+    while n < name.len() {
+        let step = match pattern.get(p) {
+            Some('*') => {
+                star = Some((p + 1, n));
+                p += 1;
+                continue;
+            }
+            Some('?') => Some(1),
+            Some('[') => set(&pattern[p..], name[n]),
+            Some(c) if *c == name[n] => Some(1),
+            _ => None,
+        };
+        match (step, star) {
+            (Some(width), _) => {
+                p += width;
+                n += 1;
+            }
+            (None, Some((after, eaten))) => {
+                star = Some((after, eaten + 1));
+                p = after;
+                n = eaten + 1;
+            }
+            (None, None) => return false,
+        }
+    }
+    pattern[p.min(pattern.len())..].iter().all(|c| *c == '*')
+}
+
+/// The width of a set such as `[a-z]` that holds a character.
+fn set(pattern: &[char], wanted: char) -> Option<usize> {
+    let negated = matches!(pattern.get(1), Some('!' | '^'));
+    let start = if negated { 2 } else { 1 };
+    let end = (start + 1..pattern.len()).find(|at| pattern[*at] == ']');
+    let Some(end) = end else {
+        return (wanted == '[').then_some(1);
+    };
+    let mut hit = false;
+    let mut at = start;
+    while at < end {
+        if at + 2 < end && pattern[at + 1] == '-' {
+            hit |= (pattern[at]..=pattern[at + 2]).contains(&wanted);
+            at += 3;
+        } else {
+            hit |= pattern[at] == wanted;
+            at += 1;
+        }
+    }
+    (hit != negated).then_some(end + 1)
+}

@@ -1,0 +1,505 @@
+//! Methods that Python's own types have.
+
+use minijinja::value::ValueKind;
+use minijinja::{Error, ErrorKind, State};
+
+use super::args::Args;
+use super::objects::{Dict, List, entries_of};
+use super::{Jinja, python};
+
+pub(super) fn bind<'a>(
+    method: &'a str,
+    names: &'static str,
+    values: &[Jinja],
+) -> Result<Args<'a>, Error> {
+    Args::bind(method, names, values)
+}
+
+/// Called where a value has no such method of its own.
+pub(super) fn unknown(
+    state: &mut State<'_, '_>,
+    value: &Jinja,
+    method: &str,
+    args: &[Jinja],
+) -> Result<Jinja, Error> {
+    if method == "__own" {
+        return own(value);
+    }
+    let found = match value.kind() {
+        ValueKind::Undefined => return Err(python::undefined(value)),
+        ValueKind::String => text(state, value, method, args),
+        ValueKind::Map => mapping(state, value, method, args),
+        ValueKind::Seq | ValueKind::Iterable => sequence(state, value, method, args),
+        ValueKind::Number => number(value, method, args),
+        ValueKind::Bytes => bytes(value, method),
+        _ => None,
+    };
+    found.unwrap_or_else(|| {
+        Err(Error::new(
+            ErrorKind::UnknownMethod,
+            format!("{} has no method named {method}", python::type_name(value)),
+        ))
+    })
+}
+
+/// A list or mapping of our own instead of the engine's.
+fn own(value: &Jinja) -> Result<Jinja, Error> {
+    if python::is_list(value) && !value.is_tuple() && value.downcast_object_ref::<List>().is_none()
+    {
+        return python::items(value).map(python::list);
+    }
+    Ok(value.clone())
+}
+
+/// Methods of lists and tuples that change nothing.
+pub(super) fn sequence(
+    _: &mut State<'_, '_>,
+    value: &Jinja,
+    method: &str,
+    args: &[Jinja],
+) -> Option<Result<Jinja, Error>> {
+    Some(match method {
+        "count" => bind(method, "value", args).and_then(|args| {
+            let wanted = args.need(0)?;
+            let items = python::items(value)?;
+            Ok(Jinja::from(
+                items.iter().filter(|item| *item == wanted).count(),
+            ))
+        }),
+        "index" => bind(method, "value start stop", args).and_then(|args| {
+            let wanted = args.need(0)?;
+            let items = python::items(value)?;
+            let (start, stop) = bounds(&args, 1, items.len())?;
+            items
+                .iter()
+                .enumerate()
+                .take(stop)
+                .skip(start)
+                .find(|(_, item)| *item == wanted)
+                .map(|(index, _)| Jinja::from(index))
+                .ok_or_else(|| {
+                    python::fail(format!(
+                        "{} is not in list",
+                        python::repr(wanted).unwrap_or_default()
+                    ))
+                })
+        }),
+        "copy" => python::items(value).map(python::list),
+        _ => return None,
+    })
+}
+
+/// Start and stop of a search, as Python clamps them.
+fn bounds(args: &Args<'_>, first: usize, length: usize) -> Result<(usize, usize), Error> {
+    let clamp = |index: i64| {
+        let distance = usize::try_from(index.unsigned_abs()).unwrap_or(usize::MAX);
+        if index < 0 {
+            length.saturating_sub(distance)
+        } else {
+            distance.min(length)
+        }
+    };
+    Ok((
+        clamp(args.int(first, 0)?),
+        clamp(args.int(first + 1, i64::MAX)?),
+    ))
+}
+
+/// Methods of mappings that change nothing.
+pub(super) fn mapping(
+    _: &mut State<'_, '_>,
+    value: &Jinja,
+    method: &str,
+    args: &[Jinja],
+) -> Option<Result<Jinja, Error>> {
+    Some(match method {
+        "items" => entries_of(value).map(|entries| {
+            python::list(
+                entries
+                    .into_iter()
+                    .map(|(key, item)| python::tuple(vec![key, item]))
+                    .collect(),
+            )
+        }),
+        "keys" => python::items(value).map(python::list),
+        "values" => entries_of(value)
+            .map(|entries| python::list(entries.into_iter().map(|(_, item)| item).collect())),
+        "get" => bind(method, "key default", args).and_then(|args| {
+            let key = args.need(0)?;
+            let found = match value.downcast_object_ref::<Dict>() {
+                // Straight, so that a missing key is not noted as a mistake
+                // and a failing template is not taken for one.
+                Some(dict) => dict.find(key).transpose()?,
+                None => {
+                    Some(python::valid(value.get_item(key)?)?).filter(|found| !found.is_undefined())
+                }
+            };
+            Ok(found
+                .or_else(|| args.raw(1).cloned())
+                .unwrap_or_else(|| Jinja::from(())))
+        }),
+        "copy" => entries_of(value).map(python::dict),
+        _ => return None,
+    })
+}
+
+fn number(value: &Jinja, method: &str, args: &[Jinja]) -> Option<Result<Jinja, Error>> {
+    Some(match method {
+        "is_integer" => Ok(Jinja::from(
+            python::number(value).is_some_and(|number| number.fract() == 0.0),
+        )),
+        "bit_length" => {
+            Ok(Jinja::from(python::whole(value).map_or(0, |number| {
+                128 - number.unsigned_abs().leading_zeros()
+            })))
+        }
+        _ => {
+            let _ = args;
+            return None;
+        }
+    })
+}
+
+fn bytes(value: &Jinja, method: &str) -> Option<Result<Jinja, Error>> {
+    (method == "decode").then(|| {
+        Ok(Jinja::from(
+            String::from_utf8_lossy(value.as_bytes().unwrap_or_default()).into_owned(),
+        ))
+    })
+}
+
+fn text(
+    state: &mut State<'_, '_>,
+    value: &Jinja,
+    method: &str,
+    args: &[Jinja],
+) -> Option<Result<Jinja, Error>> {
+    let text = value.as_str()?;
+    let call = |names: &'static str, act: &dyn Fn(&Args<'_>) -> Result<Jinja, Error>| {
+        bind(method, names, args).and_then(|args| act(&args))
+    };
+    let plain = |result: String| bind(method, "", args).map(|_| Jinja::from(result));
+    let all = |test: fn(char) -> bool| {
+        bind(method, "", args).map(|_| Jinja::from(!text.is_empty() && text.chars().all(test)))
+    };
+    let cased = |lower: bool| {
+        bind(method, "", args).map(|_| {
+            let letters = || text.chars().filter(|c| c.is_alphabetic());
+            let wanted = |c: char| {
+                if lower {
+                    !c.is_uppercase()
+                } else {
+                    !c.is_lowercase()
+                }
+            };
+            Jinja::from(letters().next().is_some() && letters().all(wanted))
+        })
+    };
+    Some(match method {
+        "upper" => plain(text.to_uppercase()),
+        "lower" | "casefold" => plain(text.to_lowercase()),
+        "capitalize" => plain(capitalize(text)),
+        "title" => plain(title(text)),
+        "swapcase" => plain(
+            text.chars()
+                .map(|c| {
+                    if c.is_uppercase() {
+                        c.to_lowercase().collect::<String>()
+                    } else {
+                        c.to_uppercase().collect()
+                    }
+                })
+                .collect(),
+        ),
+        "strip" | "lstrip" | "rstrip" => call("chars", &|args| {
+            let set = args.some(0).map(python::text).transpose()?;
+            let cut = |c: char| match &set {
+                Some(set) => set.contains(c),
+                None => c.is_whitespace(),
+            };
+            Ok(Jinja::from(match method {
+                "strip" => text.trim_matches(cut),
+                "lstrip" => text.trim_start_matches(cut),
+                _ => text.trim_end_matches(cut),
+            }))
+        }),
+        "split" | "rsplit" => call("sep maxsplit", &|args| {
+            let separator = args.some(0).map(python::text).transpose()?;
+            let limit = usize::try_from(args.int(1, -1)?).ok();
+            if separator.as_deref() == Some("") {
+                return Err(python::fail("empty separator"));
+            }
+            Ok(strings(split(
+                text,
+                separator.as_deref(),
+                limit,
+                method == "rsplit",
+            )))
+        }),
+        "splitlines" => call("keepends", &|args| {
+            Ok(strings(lines(text, args.flag(0, false)?)))
+        }),
+        "join" => call("iterable", &|args| {
+            let mut joined = String::new();
+            for (index, item) in args.items(0)?.iter().enumerate() {
+                if index > 0 {
+                    joined.push_str(text);
+                }
+                joined.push_str(item.as_str().ok_or_else(|| {
+                    python::fail(format!(
+                        "sequence item {index}: expected str instance, {} found",
+                        python::type_name(item)
+                    ))
+                })?);
+            }
+            Ok(Jinja::from(joined))
+        }),
+        "replace" => call("old new count", &|args| {
+            let (old, new) = (args.text(0)?, args.text(1)?);
+            Ok(Jinja::from(match usize::try_from(args.int(2, -1)?) {
+                Ok(count) => text.replacen(&old, &new, count),
+                Err(_) => text.replace(&old, &new),
+            }))
+        }),
+        "startswith" | "endswith" => call("prefix start end", &|args| {
+            let wanted = args.need(0)?;
+            let wanted = match wanted.as_str() {
+                Some(_) => vec![wanted.clone()],
+                None => python::items(wanted)?,
+            };
+            let part = part(text, args, 1)?;
+            Ok(Jinja::from(wanted.iter().filter_map(Jinja::as_str).any(
+                |wanted| {
+                    if method == "startswith" {
+                        part.starts_with(wanted)
+                    } else {
+                        part.ends_with(wanted)
+                    }
+                },
+            )))
+        }),
+        "find" | "index" | "rfind" | "rindex" => call("sub start end", &|args| {
+            let wanted = args.text(0)?;
+            let part = part(text, args, 1)?;
+            let found = if method.starts_with('r') {
+                part.rfind(&wanted)
+            } else {
+                part.find(&wanted)
+            };
+            let start = bounds(args, 1, text.chars().count())?.0;
+            match found {
+                Some(at) => Ok(Jinja::from(start + part[..at].chars().count())),
+                None if method.ends_with("find") => Ok(Jinja::from(-1)),
+                None => Err(python::fail("substring not found")),
+            }
+        }),
+        "count" => call("sub start end", &|args| {
+            let wanted = args.text(0)?;
+            let part = part(text, args, 1)?;
+            Ok(Jinja::from(if wanted.is_empty() {
+                part.chars().count() + 1
+            } else {
+                part.matches(&wanted).count()
+            }))
+        }),
+        "partition" | "rpartition" => call("sep", &|args| {
+            let separator = args.text(0)?;
+            if separator.is_empty() {
+                return Err(python::fail("empty separator"));
+            }
+            let parts = if method == "partition" {
+                text.split_once(&separator)
+                    .map_or([text, "", ""], |(a, b)| [a, &separator, b])
+            } else {
+                text.rsplit_once(&separator)
+                    .map_or(["", "", text], |(a, b)| [a, &separator, b])
+            };
+            Ok(python::tuple(parts.map(Jinja::from).to_vec()))
+        }),
+        "removeprefix" => call("prefix", &|args| {
+            let prefix = args.text(0)?;
+            Ok(Jinja::from(text.strip_prefix(&prefix).unwrap_or(text)))
+        }),
+        "removesuffix" => call("suffix", &|args| {
+            let suffix = args.text(0)?;
+            Ok(Jinja::from(text.strip_suffix(&suffix).unwrap_or(text)))
+        }),
+        "zfill" => call("width", &|args| {
+            let width = width(args)?;
+            let missing = width.saturating_sub(text.chars().count());
+            let (sign, digits) = match text.strip_prefix(['-', '+']) {
+                Some(digits) => (&text[..1], digits),
+                None => ("", text),
+            };
+            Ok(Jinja::from(format!(
+                "{sign}{}{digits}",
+                "0".repeat(missing)
+            )))
+        }),
+        "ljust" | "rjust" | "center" => call("width fillchar", &|args| {
+            let missing = width(args)?.saturating_sub(text.chars().count());
+            let fill = args.text_or(1, " ")?;
+            let left = match method {
+                "ljust" => 0,
+                "rjust" => missing,
+                // Python puts the odd one left when the width is odd.
+                _ => missing / 2 + (missing & (missing + text.chars().count()) & 1),
+            };
+            Ok(Jinja::from(format!(
+                "{}{text}{}",
+                fill.repeat(left),
+                fill.repeat(missing - left)
+            )))
+        }),
+        "expandtabs" => call("tabsize", &|args| {
+            let size = usize::try_from(args.int(0, 8)?).unwrap_or(0).min(1000);
+            Ok(Jinja::from(text.replace('\t', &" ".repeat(size))))
+        }),
+        "encode" => Ok(value.clone()),
+        "decode" => Ok(value.clone()),
+        "isdigit" | "isdecimal" | "isnumeric" => all(|c| c.is_numeric()),
+        "isalpha" => all(char::is_alphabetic),
+        "isalnum" => all(char::is_alphanumeric),
+        "isspace" => all(char::is_whitespace),
+        "isascii" => plain(String::new()).map(|_| Jinja::from(text.is_ascii())),
+        "isupper" => cased(false),
+        "islower" => cased(true),
+        "isidentifier" => plain(String::new()).map(|_| {
+            let mut chars = text.chars();
+            Jinja::from(
+                chars.next().is_some_and(|c| c.is_alphabetic() || c == '_')
+                    && chars.all(|c| c.is_alphanumeric() || c == '_'),
+            )
+        }),
+        "format" | "format_map" => {
+            minijinja_contrib::pycompat::unknown_method_callback(state, value, "format", args)
+        }
+        _ => return None,
+    })
+}
+
+fn width(args: &Args<'_>) -> Result<usize, Error> {
+    args.need(0)?;
+    let width = args.int(0, 0)?;
+    usize::try_from(width.max(0))
+        .ok()
+        .filter(|width| *width <= 1_000_000)
+        .ok_or_else(|| args.fail("the width is too large"))
+}
+
+/// The part of a text between two positions given as arguments.
+fn part<'t>(text: &'t str, args: &Args<'_>, first: usize) -> Result<&'t str, Error> {
+    let (start, stop) = bounds(args, first, text.chars().count())?;
+    let at = |position: usize| {
+        text.char_indices()
+            .nth(position)
+            .map_or(text.len(), |(offset, _)| offset)
+    };
+    Ok(text.get(at(start)..at(stop)).unwrap_or_default())
+}
+
+fn strings(parts: Vec<&str>) -> Jinja {
+    python::list(parts.into_iter().map(Jinja::from).collect())
+}
+
+/// `str.split` and `str.rsplit`.
+pub(super) fn split<'t>(
+    text: &'t str,
+    separator: Option<&str>,
+    limit: Option<usize>,
+    from_right: bool,
+) -> Vec<&'t str> {
+    let limit = limit.unwrap_or(usize::MAX);
+    let mut parts = Vec::new();
+    match (separator, from_right) {
+        (Some(separator), false) => {
+            parts.extend(text.splitn(limit.saturating_add(1), separator));
+        }
+        (Some(separator), true) => {
+            parts.extend(text.rsplitn(limit.saturating_add(1), separator));
+            parts.reverse();
+        }
+        (None, false) => {
+            let mut rest = text.trim_start();
+            while !rest.is_empty() {
+                match rest.find(char::is_whitespace) {
+                    Some(end) if parts.len() < limit => {
+                        parts.push(&rest[..end]);
+                        rest = rest[end..].trim_start();
+                    }
+                    Some(_) => {
+                        parts.push(rest);
+                        rest = "";
+                    }
+                    None => {
+                        parts.push(rest);
+                        rest = "";
+                    }
+                }
+            }
+        }
+        (None, true) => {
+            let mut rest = text.trim_end();
+            while !rest.is_empty() {
+                match rest.rfind(char::is_whitespace) {
+                    Some(at) if parts.len() < limit => {
+                        let word = rest[at..].trim_start();
+                        parts.push(word);
+                        rest = rest[..at].trim_end();
+                    }
+                    _ => {
+                        parts.push(rest);
+                        rest = "";
+                    }
+                }
+            }
+            parts.reverse();
+        }
+    }
+    parts
+}
+
+/// `str.splitlines`.
+pub(super) fn lines(text: &str, keep: bool) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find([
+            '\n', '\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}',
+        ]);
+        let Some(end) = end else {
+            parts.push(rest);
+            break;
+        };
+        let width = if rest[end..].starts_with("\r\n") {
+            2
+        } else {
+            rest[end..].chars().next().map_or(1, char::len_utf8)
+        };
+        parts.push(&rest[..if keep { end + width } else { end }]);
+        rest = &rest[end + width..];
+    }
+    parts
+}
+
+pub(super) fn capitalize(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().collect::<String>() + &chars.as_str().to_lowercase()
+    })
+}
+
+/// `str.title`: a capital after anything that is no letter.
+fn title(text: &str) -> String {
+    let mut result = String::with_capacity(text.len());
+    let mut inside = false;
+    for c in text.chars() {
+        if inside {
+            result.extend(c.to_lowercase());
+        } else {
+            result.extend(c.to_uppercase());
+        }
+        inside = c.is_alphabetic();
+    }
+    result
+}

@@ -1,0 +1,198 @@
+//! What one host sees while one task runs: layers of variables, never changed
+//! in place.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::value::{Key, Map, Value};
+use crate::vars::precedence::Level;
+
+/// Serves `hostvars`: the scopes of the other hosts, made when asked for.
+pub trait HostVars: Send + Sync {
+    fn hosts(&self) -> Vec<Arc<str>>;
+    fn scope(&self, host: &str) -> Option<Scope>;
+}
+
+#[derive(Clone)]
+struct Layer {
+    level: Level,
+    vars: Arc<Map>,
+}
+
+/// An immutable layered view of variables. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Scope {
+    /// Ordered by level; among equals the later one wins.
+    layers: Arc<Vec<Layer>>,
+    hosts: Option<Arc<dyn HostVars>>,
+    search: Arc<[PathBuf]>,
+}
+
+/// Layers of single variables are merged while they are smaller than this.
+const SMALL_LAYER: usize = 16;
+
+impl Scope {
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a layer. Among layers of one level the later one wins.
+    #[must_use]
+    pub fn with(&self, level: Level, vars: Arc<Map>) -> Self {
+        if vars.is_empty() {
+            return self.clone();
+        }
+        let mut layers = Vec::with_capacity(self.layers.len() + 1);
+        layers.extend_from_slice(&self.layers);
+        let at = layers.partition_point(|layer| layer.level <= level);
+        layers.insert(at, Layer { level, vars });
+        Self {
+            layers: Arc::new(layers),
+            ..self.clone()
+        }
+    }
+
+    #[must_use]
+    pub fn with_var(&self, level: Level, name: &str, value: Value) -> Self {
+        let at = self.layers.partition_point(|layer| layer.level <= level);
+        let top = at.checked_sub(1).and_then(|below| self.layers.get(below));
+        if let Some(top) = top
+            && top.level == level
+            && top.vars.len() < SMALL_LAYER
+        {
+            let mut vars = Map::clone(&top.vars);
+            vars.insert(name, value);
+            let mut layers = Vec::clone(&self.layers);
+            if let Some(layer) = layers.get_mut(at - 1) {
+                layer.vars = Arc::new(vars);
+            }
+            return Self {
+                layers: Arc::new(layers),
+                ..self.clone()
+            };
+        }
+        let mut vars = Map::new();
+        vars.insert(name, value);
+        self.with(level, Arc::new(vars))
+    }
+
+    /// Serves `hostvars` to templates.
+    #[must_use]
+    pub fn with_hosts(&self, hosts: Arc<dyn HostVars>) -> Self {
+        Self {
+            hosts: Some(hosts),
+            ..self.clone()
+        }
+    }
+
+    /// Folders where lookups and template includes look, in order.
+    #[must_use]
+    pub fn with_search(&self, folders: Arc<[PathBuf]>) -> Self {
+        Self {
+            search: folders,
+            ..self.clone()
+        }
+    }
+
+    /// The value of the highest level.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.layers
+            .iter()
+            .rev()
+            .find_map(|layer| layer.vars.get(name))
+    }
+
+    #[must_use]
+    pub fn hosts(&self) -> Option<&Arc<dyn HostVars>> {
+        self.hosts.as_ref()
+    }
+
+    #[must_use]
+    pub fn search(&self) -> &[PathBuf] {
+        &self.search
+    }
+
+    /// Every name, without order or repetition.
+    #[must_use]
+    pub fn names(&self) -> Vec<Arc<str>> {
+        let mut names: Vec<Arc<str>> = self
+            .layers
+            .iter()
+            .flat_map(|layer| layer.vars.entries().map(|(name, _)| Arc::clone(name)))
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Every variable with its winning value, still unevaluated.
+    #[must_use]
+    pub fn flatten(&self) -> Map {
+        let mut all = Map::new();
+        for layer in self.layers.iter() {
+            for (name, value) in layer.vars.entries() {
+                all.0.insert(Key::Str(Arc::clone(name)), value.clone());
+            }
+        }
+        all
+    }
+
+    /// Whether two scopes are the same one, not merely alike.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.layers, &other.layers)
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(
+                self.layers
+                    .iter()
+                    .map(|layer| (layer.level, layer.vars.len())),
+            )
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(name: &str, value: i64) -> Arc<Map> {
+        let mut map = Map::new();
+        map.insert(name, value);
+        Arc::new(map)
+    }
+
+    #[test]
+    fn higher_levels_win_whatever_the_order_of_adding() {
+        let scope = Scope::new()
+            .with(Level::ExtraVars, one("a", 3))
+            .with(Level::RoleDefaults, one("a", 1))
+            .with(Level::PlayVars, one("a", 2));
+        assert_eq!(scope.get("a"), Some(&Value::Int(3)));
+        assert_eq!(scope.flatten().get("a"), Some(&Value::Int(3)));
+    }
+
+    #[test]
+    fn the_later_of_one_level_wins() {
+        let scope = Scope::new()
+            .with(Level::SetFacts, one("a", 1))
+            .with_var(Level::SetFacts, "a", Value::Int(2))
+            .with_var(Level::TaskVars, "a", Value::Int(9));
+        assert_eq!(scope.get("a"), Some(&Value::Int(2)));
+    }
+
+    #[test]
+    fn the_past_does_not_change() {
+        let before = Scope::new().with_var(Level::SetFacts, "a", Value::Int(1));
+        let after = before.with_var(Level::SetFacts, "a", Value::Int(2));
+        assert_eq!(before.get("a"), Some(&Value::Int(1)));
+        assert_eq!(after.get("a"), Some(&Value::Int(2)));
+    }
+}
