@@ -71,7 +71,10 @@ impl Engine {
     }
 
     pub(super) fn is_running(&self) -> bool {
-        self.socket().exists() && self.docker(&["version", "--format", "{{.Server.Version}}"]).is_ok()
+        self.socket().exists()
+            && self
+                .docker(&["version", "--format", "{{.Server.Version}}"])
+                .is_ok()
     }
 
     pub(super) fn start(&self) -> Outcome {
@@ -83,9 +86,11 @@ impl Engine {
             let ended = child.try_wait().ok().flatten();
             if ended.is_some() || Instant::now() > deadline {
                 let said = shell::last_lines(&shell::read(&log).unwrap_or_default(), 8);
-                return Err(problem(format!("the lab's Docker engine does not start\n{said}"))
-                    .help(format!("its log is {}", log.display()))
-                    .into());
+                return Err(
+                    problem(format!("the lab's Docker engine does not start\n{said}"))
+                        .help(format!("its log is {}", log.display()))
+                        .into(),
+                );
             }
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -108,7 +113,8 @@ impl Engine {
         let mtu = uplink_mtu();
         ip(&["netns", "add", namespace])?;
         ip(&[
-            "link", "add", cable, "mtu", &mtu, "type", "veth", "peer", "name", "uplink", "mtu", &mtu, "netns", namespace,
+            "link", "add", cable, "mtu", &mtu, "type", "veth", "peer", "name", "uplink", "mtu",
+            &mtu, "netns", namespace,
         ])?;
         let end = format!("{}/{}", network.uplink(), network.bits());
         ip(&["address", "add", &end, "dev", cable])?;
@@ -116,7 +122,11 @@ impl Engine {
         ip(&["-n", namespace, "link", "set", "lo", "up"])?;
         ip(&["-n", namespace, "link", "set", "uplink", "up"])?;
         for rule in self.rules() {
-            shell::run(command("iptables").args(["-w", "-t", rule.table, "-I"]).args(rule.words))?;
+            shell::run(
+                command("iptables")
+                    .args(["-w", "-t", rule.table, "-I"])
+                    .args(rule.words),
+            )?;
         }
         shell::write(FORWARD.as_ref(), "1\n")
     }
@@ -124,13 +134,21 @@ impl Engine {
     fn rules(&self) -> [Rule; 3] {
         let comment = ["-m", "comment", "--comment", "ocplay lab", "-j"];
         let words = |specific: &[&str], target: &str| {
-            specific.iter().chain(&comment).chain(&[target]).map(|word| (*word).to_owned()).collect()
+            specific
+                .iter()
+                .chain(&comment)
+                .chain(&[target])
+                .map(|word| (*word).to_owned())
+                .collect()
         };
         let range = self.network.to_string();
         [
             Rule {
                 table: "nat",
-                words: words(&["POSTROUTING", "-s", &range, "!", "-d", &range], "MASQUERADE"),
+                words: words(
+                    &["POSTROUTING", "-s", &range, "!", "-d", &range],
+                    "MASQUERADE",
+                ),
             },
             Rule {
                 table: "filter",
@@ -148,11 +166,20 @@ impl Engine {
         let runc = shell::find("runc").unwrap_or_else(|| "/usr/sbin/runc".into());
         let text = RUNC_WRAPPER.replace("/usr/sbin/runc.real", &runc.to_string_lossy());
         shell::write(&wrapper, &text)?;
-        std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755))
-            .map_err(|error| problem(format!("{} cannot be made a program: {error}", wrapper.display())))?;
+        std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).map_err(
+            |error| {
+                problem(format!(
+                    "{} cannot be made a program: {error}",
+                    wrapper.display()
+                ))
+            },
+        )?;
         shell::write(&self.state.join("engine.json"), "{}\n")?;
-        let out = File::create(log).map_err(|error| problem(format!("{} cannot be made: {error}", log.display())))?;
-        let err = out.try_clone().map_err(|error| problem(format!("the engine's log cannot be shared: {error}")))?;
+        let out = File::create(log)
+            .map_err(|error| problem(format!("{} cannot be made: {error}", log.display())))?;
+        let err = out
+            .try_clone()
+            .map_err(|error| problem(format!("the engine's log cannot be shared: {error}")))?;
         // In this mount namespace the machine's own containerd and Docker settings are out of sight:
         // the engine starts a containerd of its own, and every mount goes away with the last process.
         let script = "for folder in /run/containerd /etc/docker; do \
@@ -177,12 +204,22 @@ impl Engine {
             .args(["--bridge", "none", "--storage-driver", "overlay2"])
             .arg("--add-runtime")
             .arg(format!("lab={}", wrapper.display()))
-            .args(["--default-runtime", "lab", "--cgroup-parent", &self.namespace])
+            .args([
+                "--default-runtime",
+                "lab",
+                "--cgroup-parent",
+                &format!("/{}", self.namespace),
+            ])
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(err)
             .spawn()
-            .map_err(|error| problem(format!("the lab's Docker engine cannot be started: {error}")).into())
+            .map_err(|error| {
+                problem(format!(
+                    "the lab's Docker engine cannot be started: {error}"
+                ))
+                .into()
+            })
     }
 
     fn make_network(&self) -> Outcome {
@@ -206,7 +243,9 @@ impl Engine {
         let way_out = network.uplink().to_string();
         ip(&["-n", namespace, "route", "add", "default", "via", &way_out])?;
         let mut accept = command("ip");
-        shell::run(accept.args(["netns", "exec", namespace, "iptables", "-w", "-P", "FORWARD", "ACCEPT"]))?;
+        shell::run(accept.args([
+            "netns", "exec", namespace, "iptables", "-w", "-P", "FORWARD", "ACCEPT",
+        ]))?;
         Ok(())
     }
 
@@ -222,13 +261,20 @@ impl Engine {
         }
         self.stop_process()?;
         for rule in self.rules() {
-            while try_run(command("iptables").args(["-w", "-t", rule.table, "-D"]).args(&rule.words)) {}
+            while try_run(
+                command("iptables")
+                    .args(["-w", "-t", rule.table, "-D"])
+                    .args(&rule.words),
+            ) {}
         }
         try_run(command("ip").args(["link", "delete", &self.cable]));
         try_run(command("ip").args(["netns", "delete", &self.namespace]));
         // The folder of names is a mount of its own from the first name on.
         let names = Path::new("/run/netns");
-        if names.read_dir().is_ok_and(|mut entries| entries.next().is_none()) {
+        if names
+            .read_dir()
+            .is_ok_and(|mut entries| entries.next().is_none())
+        {
             try_run(command("umount").arg(names));
             std::fs::remove_dir(names).ok();
         }
@@ -272,7 +318,10 @@ impl Engine {
                 std::thread::sleep(Duration::from_millis(100));
             }
         }
-        Err(problem(format!("the lab's Docker engine, process {pid}, does not end")).into())
+        Err(problem(format!(
+            "the lab's Docker engine, process {pid}, does not end"
+        ))
+        .into())
     }
 
     /// The engine's process, if the pid on file is still an engine of this lab.

@@ -20,7 +20,11 @@ pub(super) fn start_all(lab: &Lab, engine: &Engine) -> Outcome<BTreeSet<String>>
             continue;
         }
         // What remains of a host that ended is not worth keeping: hosts are made, not repaired.
-        shell::try_run(engine.client().args(["rm", "--force", "--volumes", &node.name]));
+        shell::try_run(
+            engine
+                .client()
+                .args(["rm", "--force", "--volumes", &node.name]),
+        );
         shell::try_run(engine.client().args(["volume", "rm", &volume(node)]));
         start(lab, engine, node)?;
         started.insert(node.name.clone());
@@ -31,21 +35,49 @@ pub(super) fn start_all(lab: &Lab, engine: &Engine) -> Outcome<BTreeSet<String>>
 fn start(lab: &Lab, engine: &Engine, node: &Node) -> Outcome {
     let mut docker = engine.client();
     docker
-        .args(["run", "--detach", "--name", &node.name, "--hostname", &node.name])
+        .args([
+            "run",
+            "--detach",
+            "--name",
+            &node.name,
+            "--hostname",
+            &node.name,
+        ])
         .args(["--privileged", "--cgroupns", "private"])
-        .args(["--network", Engine::NETWORK, "--ip", &node.address.to_string()])
-        .args(["--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp:exec"])
+        .args([
+            "--network",
+            Engine::NETWORK,
+            "--ip",
+            &node.address.to_string(),
+        ])
+        .args([
+            "--tmpfs",
+            "/run",
+            "--tmpfs",
+            "/run/lock",
+            "--tmpfs",
+            "/tmp:exec",
+        ])
         // The engine's own resolver address would make an engine inside the host ask public ones.
         .args(["--volume", "/etc/resolv.conf:/etc/resolv.conf:ro"])
         // On the host's own overlay an engine inside it would fall back to full copies.
         .args(["--volume", &format!("{}:/var/lib/docker", volume(node))])
-        .args(["--volume", &format!("{}:/etc/ocplay-lab:ro", lab.host_folder(node).display())])
-        .args(["--volume", &format!("{}:/var/cache/ocplay:ro", image::shared(lab).display())]);
+        .args([
+            "--volume",
+            &format!("{}:/etc/ocplay-lab:ro", lab.host_folder(node).display()),
+        ])
+        .args([
+            "--volume",
+            &format!("{}:/var/cache/ocplay:ro", image::shared(lab).display()),
+        ]);
     if node.registry {
         // Image layers outlive the lab: a rebuilt one pulls what an earlier one built.
         let layers = lab.cache.join("registry").join(&lab.name);
         shell::make_folder(&layers)?;
-        docker.args(["--volume", &format!("{}:/var/lib/docker-registry", layers.display())]);
+        docker.args([
+            "--volume",
+            &format!("{}:/var/lib/docker-registry", layers.display()),
+        ]);
     }
     if has_modules() {
         docker.args(["--volume", "/lib/modules:/lib/modules:ro"]);
@@ -60,8 +92,14 @@ fn volume(node: &Node) -> String {
 
 /// Whether this machine's kernel has loadable modules; hosts then see the real tree.
 fn has_modules() -> bool {
-    let release = rustix::system::uname().release().to_string_lossy().into_owned();
-    Path::new("/lib/modules").join(release).join("modules.dep").exists()
+    let release = rustix::system::uname()
+        .release()
+        .to_string_lossy()
+        .into_owned();
+    Path::new("/lib/modules")
+        .join(release)
+        .join("modules.dep")
+        .exists()
 }
 
 /// Waits until every host has finished starting and its SSH server answers.
@@ -77,7 +115,10 @@ pub(super) fn wait_all(lab: &Lab, engine: &Engine, patience: Duration) -> Outcom
             if !state.is_empty() {
                 std::thread::sleep(Duration::from_millis(200));
             }
-            let said = engine.client().args(["exec", &node.name, "systemctl", "is-system-running"]).output();
+            let said = engine
+                .client()
+                .args(["exec", &node.name, "systemctl", "is-system-running"])
+                .output();
             state = said.map_or_else(
                 |_| "unknown".to_owned(),
                 |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
@@ -102,14 +143,29 @@ fn own_files(engine: &Engine, node: &Node) -> Outcome {
     Ok(())
 }
 
-fn not_ready(engine: &Engine, node: &Node, state: &str) -> Box<ocplay_language::diagnostic::Diagnostic> {
+fn not_ready(
+    engine: &Engine,
+    node: &Node,
+    state: &str,
+) -> Box<ocplay_language::diagnostic::Diagnostic> {
     let units = engine
-        .docker(&["exec", &node.name, "systemctl", "--failed", "--no-legend", "--plain"])
+        .docker(&[
+            "exec",
+            &node.name,
+            "systemctl",
+            "--failed",
+            "--no-legend",
+            "--plain",
+        ])
         .unwrap_or_else(|error| error.message.clone());
     problem(format!(
         "host '{}' is not ready: systemd says '{state}', SSH {}\n{}",
         node.name,
-        if answers(node) { "answers" } else { "does not answer" },
+        if answers(node) {
+            "answers"
+        } else {
+            "does not answer"
+        },
         shell::last_lines(&units, 8)
     ))
     .into()

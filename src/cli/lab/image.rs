@@ -49,24 +49,49 @@ pub(super) fn base(lab: &Lab, fresh: bool, out: &mut dyn Write) -> Outcome<PathB
     shell::make_folder(&shared(lab))?;
     let script = lab.cache.join("make-base.sh");
     shell::write(&script, MAKE_BASE)?;
-    shell::run(command("sh").arg(&script).arg(SUITE).arg(&archive).env("TMPDIR", &lab.cache))?;
-    say(out, &format!("base: made in {:.0} s", start.elapsed().as_secs_f32()))?;
+    shell::run(
+        command("sh")
+            .arg(&script)
+            .arg(SUITE)
+            .arg(&archive)
+            .env("TMPDIR", &lab.cache),
+    )?;
+    say(
+        out,
+        &format!("base: made in {:.0} s", start.elapsed().as_secs_f32()),
+    )?;
     Ok(archive)
 }
 
 /// Brings the host image into the engine: from the cache, or built and put there.
-pub(super) fn host(lab: &Lab, engine: &Engine, base: &Path, fresh: bool, out: &mut dyn Write) -> Outcome {
+pub(super) fn host(
+    lab: &Lab,
+    engine: &Engine,
+    base: &Path,
+    fresh: bool,
+    out: &mut dyn Write,
+) -> Outcome {
     let start = Instant::now();
     let modules = modules();
     let archive = lab.cache.join(format!("host-{}.tar", key(base, &modules)?));
     let file = archive.to_string_lossy().into_owned();
     if archive.exists() && !fresh {
         engine.docker(&["load", "--quiet", "--input", &file])?;
-        return say(out, &format!("host image: cached, loaded in {:.1} s", start.elapsed().as_secs_f32()));
+        return say(
+            out,
+            &format!(
+                "host image: cached, loaded in {:.1} s",
+                start.elapsed().as_secs_f32()
+            ),
+        );
     }
     say(out, "host image: building it, about half a minute")?;
-    let context = tempfile::tempdir_in(&lab.state)
-        .map_err(|error| problem(format!("no folder can be made in {}: {error}", lab.state.display())))?;
+    let context = tempfile::tempdir_in(&lab.state).map_err(|error| {
+        problem(format!(
+            "no folder can be made in {}: {error}",
+            lab.state.display()
+        ))
+    })?;
     for (name, text) in [
         ("Dockerfile", HOST_DOCKERFILE),
         ("runc-lab.sh", RUNC_WRAPPER),
@@ -79,14 +104,30 @@ pub(super) fn host(lab: &Lab, engine: &Engine, base: &Path, fresh: bool, out: &m
     let kernel = format!("KERNEL={}", release());
     let folder = context.path().to_string_lossy();
     engine.docker(&[
-        "build", "--quiet", "--network", Engine::NETWORK, "--build-arg", "BASE=ocplay-lab/base",
-        "--build-arg", &kernel, "--tag", HOST, &folder,
+        "build",
+        "--quiet",
+        "--network",
+        Engine::NETWORK,
+        "--build-arg",
+        "BASE=ocplay-lab/base",
+        "--build-arg",
+        &kernel,
+        "--tag",
+        HOST,
+        &folder,
     ])?;
     forget_old(&lab.cache)?;
     let part = format!("{file}.part");
     engine.docker(&["save", "--output", &part, HOST])?;
-    std::fs::rename(&part, &archive).map_err(|error| problem(format!("{file} cannot be kept: {error}")))?;
-    say(out, &format!("host image: built in {:.0} s", start.elapsed().as_secs_f32()))
+    std::fs::rename(&part, &archive)
+        .map_err(|error| problem(format!("{file} cannot be kept: {error}")))?;
+    say(
+        out,
+        &format!(
+            "host image: built in {:.0} s",
+            start.elapsed().as_secs_f32()
+        ),
+    )
 }
 
 /// What the image is made of, as a short name.
@@ -100,7 +141,12 @@ fn key(base: &Path, modules: &str) -> Outcome<String> {
         digest.update([0]);
     }
     digest.update(format!("{} {:?}", about.len(), about.modified().ok()));
-    Ok(digest.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect())
+    Ok(digest
+        .finalize()
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }
 
 fn forget_old(cache: &Path) -> Outcome {
@@ -110,15 +156,22 @@ fn forget_old(cache: &Path) -> Outcome {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if name.starts_with("host-") && name.contains(".tar") {
-            std::fs::remove_file(entry.path())
-                .map_err(|error| problem(format!("{} cannot be removed: {error}", entry.path().display())))?;
+            std::fs::remove_file(entry.path()).map_err(|error| {
+                problem(format!(
+                    "{} cannot be removed: {error}",
+                    entry.path().display()
+                ))
+            })?;
         }
     }
     Ok(())
 }
 
 fn release() -> String {
-    rustix::system::uname().release().to_string_lossy().into_owned()
+    rustix::system::uname()
+        .release()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// The list of modules that count as present because the kernel has them built in.
@@ -132,7 +185,9 @@ fn modules() -> String {
         .filter(|(path, option)| {
             let name = path.rsplit('/').next().unwrap_or(path);
             Path::new("/sys/module").join(name).exists()
-                || config.lines().any(|line| line == format!("CONFIG_{option}=y"))
+                || config
+                    .lines()
+                    .any(|line| line == format!("CONFIG_{option}=y"))
         })
         .map(|(path, _)| format!("{path}.ko\n"))
         .collect()

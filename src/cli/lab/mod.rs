@@ -205,6 +205,7 @@ fn ssh(lab: &Lab, node: &Node, command: &[OsString]) -> Box<Diagnostic> {
 
 fn down(lab: &Lab, out: &mut dyn Write) -> Outcome {
     shell::require_root("lab down")?;
+    lab.refuse_other_inventory()?;
     Engine::of(lab).remove()?;
     lab.remove()?;
     say(out, &format!("lab '{}' is down", lab.name))

@@ -12,7 +12,10 @@ pub(super) struct Network {
 
 impl Network {
     /// The whole range: what a lab uses unless its inventory says otherwise.
-    pub(super) const WHOLE: Self = Self { base: u32::from_be_bytes([198, 51, 100, 0]), bits: 24 };
+    pub(super) const WHOLE: Self = Self {
+        base: u32::from_be_bytes([198, 51, 100, 0]),
+        bits: 24,
+    };
 
     /// Reads `198.51.100.64/26`; nothing outside the range is accepted.
     pub(super) fn parse(text: &str) -> Option<Self> {
@@ -71,7 +74,14 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for text in ["10.0.0.0/24", "198.51.100.0/16", "198.51.100.8/26", "198.51.100.0", "x/24", "198.51.100.0/31"] {
+        for text in [
+            "10.0.0.0/24",
+            "198.51.100.0/16",
+            "198.51.100.8/26",
+            "198.51.100.0",
+            "x/24",
+            "198.51.100.0/31",
+        ] {
             assert_eq!(Network::parse(text), None, "{text}");
         }
     }

@@ -48,11 +48,15 @@ pub(super) fn require_programs() -> Outcome {
     let mut packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
     packages.sort_unstable();
     packages.dedup();
-    Err(
-        problem(format!("a lab needs programs that are not here: {}", programs.join(", ")))
-            .help(format!("apt-get install --no-install-recommends {}", packages.join(" ")))
-            .into(),
-    )
+    Err(problem(format!(
+        "a lab needs programs that are not here: {}",
+        programs.join(", ")
+    ))
+    .help(format!(
+        "apt-get install --no-install-recommends {}",
+        packages.join(" ")
+    ))
+    .into())
 }
 
 /// Where a program is; system folders count even where PATH leaves them out.
@@ -137,6 +141,10 @@ fn name(command: &Command) -> String {
 
 fn line(command: &Command) -> String {
     let mut words = vec![name(command)];
-    words.extend(command.get_args().map(|word| word.to_string_lossy().into_owned()));
+    words.extend(
+        command
+            .get_args()
+            .map(|word| word.to_string_lossy().into_owned()),
+    );
     words.join(" ")
 }

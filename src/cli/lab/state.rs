@@ -60,9 +60,15 @@ impl Lab {
             .map_err(|mut problems| Box::new(problems.remove(0)))?;
         let network = network(&graph, given)?;
         let nodes = nodes(&graph, network, given)?;
-        let state = home("XDG_STATE_HOME", ".local/state")?.join("ocplay/lab").join(&name);
+        let state = home("XDG_STATE_HOME", ".local/state")?
+            .join("ocplay/lab")
+            .join(&name);
         let digest = Sha256::digest(state.to_string_lossy().as_bytes());
-        let id: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let id: String = digest
+            .iter()
+            .take(4)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         Ok(Self {
             given: given.to_owned(),
             run: Path::new("/run/ocplay-lab").join(&id),
@@ -77,13 +83,19 @@ impl Lab {
     }
 
     pub(super) fn node(&self, name: &str) -> Outcome<&Node> {
-        self.nodes.iter().find(|node| node.name == name).ok_or_else(|| {
-            let known = self.nodes.iter().map(|node| &*node.name);
-            problem(format!("lab '{}' has no host '{name}'", self.name))
-                .suggest(name, known.clone())
-                .help(format!("its hosts are: {}", known.collect::<Vec<_>>().join(", ")))
-                .into()
-        })
+        self.nodes
+            .iter()
+            .find(|node| node.name == name)
+            .ok_or_else(|| {
+                let known = self.nodes.iter().map(|node| &*node.name);
+                problem(format!("lab '{}' has no host '{name}'", self.name))
+                    .suggest(name, known.clone())
+                    .help(format!(
+                        "its hosts are: {}",
+                        known.collect::<Vec<_>>().join(", ")
+                    ))
+                    .into()
+            })
     }
 
     /// One command at a time may change a lab.
@@ -113,9 +125,15 @@ impl Lab {
         match facts.lines().find(|line| line.starts_with("inventory: ")) {
             Some(line) if line != own => {
                 let other = line.trim_start_matches("inventory: ").trim_matches('"');
-                Err(problem(format!("a lab named '{}' is up for another inventory, {other}", self.name))
-                    .help(format!("take it down first: ocplay lab down -i {other}"))
-                    .into())
+                if !Path::new(other).exists() {
+                    return Ok(());
+                }
+                Err(problem(format!(
+                    "a lab named '{}' is up for another inventory, {other}",
+                    self.name
+                ))
+                .help(format!("take it down first: ocplay lab down -i {other}"))
+                .into())
             }
             _ => Ok(()),
         }
@@ -144,7 +162,12 @@ impl Lab {
         }
         for folder in [&self.state, &self.run] {
             std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).map_err(
-                |error| problem(format!("{} cannot be closed to others: {error}", folder.display())),
+                |error| {
+                    problem(format!(
+                        "{} cannot be closed to others: {error}",
+                        folder.display()
+                    ))
+                },
             )?;
         }
         Ok(())
@@ -206,7 +229,10 @@ impl Lab {
         shell::remove_folder(&self.run)?;
         // The parents go when this was the last lab.
         std::fs::remove_file(self.lock_file()).ok();
-        for folder in [self.state.parent(), self.run.parent()].into_iter().flatten() {
+        for folder in [self.state.parent(), self.run.parent()]
+            .into_iter()
+            .flatten()
+        {
             std::fs::remove_dir(folder).ok();
         }
         Ok(())
@@ -230,14 +256,19 @@ fn find_inventory(given: &str) -> Outcome<PathBuf> {
 
 /// The part of the range that the inventory chose, so that two labs can stand side by side.
 fn network(graph: &Inventory, given: &str) -> Outcome<Network> {
-    let chosen = graph.group("all").and_then(|all| all.vars.get("lab_network"));
+    let chosen = graph
+        .group("all")
+        .and_then(|all| all.vars.get("lab_network"));
     let Some(chosen) = chosen.and_then(Value::as_str) else {
         return Ok(Network::WHOLE);
     };
     Network::parse(chosen).ok_or_else(|| {
-        problem(format!("lab_network of {given} is {chosen}, which is no part of {}", Network::WHOLE))
-            .help("write for example: lab_network=198.51.100.64/26")
-            .into()
+        problem(format!(
+            "lab_network of {given} is {chosen}, which is no part of {}",
+            Network::WHOLE
+        ))
+        .help("write for example: lab_network=198.51.100.64/26")
+        .into()
     })
 }
 
@@ -248,17 +279,25 @@ fn nodes(graph: &Inventory, network: Network, given: &str) -> Outcome<Vec<Node>>
         if host.vars.get("ansible_connection").and_then(Value::as_str) == Some("local") {
             continue;
         }
-        let written = host.vars.get("ansible_host").and_then(Value::as_str).unwrap_or("");
+        let written = host
+            .vars
+            .get("ansible_host")
+            .and_then(Value::as_str)
+            .unwrap_or("");
         let address: Ipv4Addr = written.parse().map_err(|_not_an_address| {
-            problem(format!("host '{name}' of {given} has no address that a lab could give it"))
-                .help(format!("write: {name} ansible_host=198.51.100.N"))
+            problem(format!(
+                "host '{name}' of {given} has no address that a lab could give it"
+            ))
+            .help(format!("write: {name} ansible_host=198.51.100.N"))
         })?;
         if !network.has_room_for(address) {
-            return Err(problem(format!("host '{name}' of {given} has the address {address}"))
-                .help(format!(
-                    "the lab gives addresses of {network}, without its first two and last two"
-                ))
-                .into());
+            return Err(problem(format!(
+                "host '{name}' of {given} has the address {address}"
+            ))
+            .help(format!(
+                "the lab gives addresses of {network}, without its first two and last two"
+            ))
+            .into());
         }
         if let Some(other) = nodes.iter().find(|node| node.address == address) {
             return Err(problem(format!(
@@ -319,7 +358,9 @@ mod tests {
 
     #[test]
     fn hosts_come_with_address_and_role() {
-        let nodes = read("ctl1 ansible_host=198.51.100.11\n[compute]\ncmp1 ansible_host=198.51.100.21\n[registry]\nctl1\n");
+        let nodes = read(
+            "ctl1 ansible_host=198.51.100.11\n[compute]\ncmp1 ansible_host=198.51.100.21\n[registry]\nctl1\n",
+        );
         let nodes = nodes.unwrap();
         assert_eq!(nodes.len(), 2);
         assert_eq!(nodes[0].address, Ipv4Addr::new(198, 51, 100, 11));
