@@ -1,4 +1,17 @@
 //! Runs a plan against hosts and reports events. The only room that waits.
 
+pub mod actions;
+mod blobs;
 pub mod connection;
+mod cursor;
+mod dispatcher;
+pub mod event;
+mod host;
+mod looping;
+pub mod options;
+mod outcome;
+pub mod run;
 pub mod secret;
+mod settings;
+mod task;
+mod world;

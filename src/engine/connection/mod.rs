@@ -18,7 +18,7 @@ pub use error::ConnectError;
 pub use known_hosts::KeyVerdict;
 pub use link::{BlobSource, Link, LinkError, Progress};
 pub use pool::Pool;
-pub use target::{Become, HostKeyPolicy, Kind, SshOptions, Target};
+pub use target::{Become, HostKeyPolicy, Kind, SshOptions, Target, Variables};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 

@@ -9,4 +9,4 @@ mod reader;
 
 pub use freeform::split_pairs;
 pub use parse_play::{parse_playbook, parse_role_meta};
-pub use parse_task::parse_task_list;
+pub use parse_task::{keywords_of, parse_task_list};

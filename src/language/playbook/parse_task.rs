@@ -465,3 +465,47 @@ fn loop_control(node: &Node, problems: &mut Problems) -> LoopControl {
     }
     out
 }
+
+/// Keywords given as a value: the `apply` of an include.
+///
+/// # Errors
+/// Every key that is no keyword.
+pub fn keywords_of(map: &crate::value::Map, span: &Span) -> Result<Keywords, Vec<Diagnostic>> {
+    let mut out = Keywords::default();
+    let mut problems = Vec::new();
+    for (name, value) in map.entries() {
+        let word = |value: &Value| Word {
+            value: value.clone(),
+            span: span.clone(),
+        };
+        let list = |value: &Value| match value {
+            Value::List(items) => items.iter().map(&word).collect(),
+            one => vec![word(one)],
+        };
+        if let Some(keyword) = keywords::inherited(name) {
+            out.words.insert(keyword, word(value));
+            continue;
+        }
+        match &**name {
+            "when" => out.when = list(value),
+            "tags" => out.tags = list(value),
+            "environment" => out.environment = list(value),
+            "module_defaults" => out.module_defaults = list(value),
+            "vars" => {
+                if let Value::Map(vars) = value {
+                    out.vars = Arc::clone(vars);
+                }
+            }
+            _ => problems.push(
+                Diagnostic::error("unknown-keyword", format!("'{name}' cannot be applied"))
+                    .at(span)
+                    .suggest(name, keywords::task_words()),
+            ),
+        }
+    }
+    if problems.is_empty() {
+        Ok(out)
+    } else {
+        Err(problems)
+    }
+}

@@ -1,0 +1,198 @@
+//! Words of the command line; names and letters are ansible-playbook's.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+use crate::lab::LabCommand;
+
+/// Run Ansible-style playbooks over SSH; hosts need nothing but sshd and a
+/// shell.
+#[derive(Debug, Parser)]
+#[command(name = "ocplay", version, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 all went well; 1 a mistake was found before any host was contacted; 2 a task failed on a host, or a wrong option; 4 a host could not be reached; 99 interrupted."
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run playbooks against the hosts of an inventory.
+    Run(RunArgs),
+    /// Show hosts, groups and variables of an inventory.
+    Inventory(InventoryArgs),
+    /// Show the documentation of modules.
+    Doc(DocArgs),
+    /// Make the hosts of an inventory real on this machine, to try things on.
+    Lab {
+        #[command(subcommand)]
+        command: LabCommand,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HostKeyChecking {
+    /// Refuse hosts whose key is not in known_hosts.
+    Strict,
+    /// Take a new host's key, refuse a changed one.
+    AcceptNew,
+    /// Take any key.
+    Off,
+}
+
+#[derive(Debug, Parser)]
+pub(crate) struct RunArgs {
+    /// Playbooks; a bare name is also looked for in `playbooks/`.
+    #[arg(required = true, value_name = "PLAYBOOK")]
+    pub(crate) playbooks: Vec<PathBuf>,
+    /// Inventory file, folder, or hosts as 'h1,h2,'; a bare name is also
+    /// looked for in `inventories/`. May be given again.
+    #[arg(
+        short,
+        long = "inventory",
+        visible_alias = "inventory-file",
+        value_name = "INVENTORY"
+    )]
+    pub(crate) inventory: Vec<String>,
+    /// Work only on these of the hosts.
+    #[arg(short, long, value_name = "PATTERN")]
+    pub(crate) limit: Option<String>,
+    /// Run only tasks with one of these tags.
+    #[arg(short, long, value_name = "TAGS")]
+    pub(crate) tags: Vec<String>,
+    /// Leave out tasks with one of these tags.
+    #[arg(long, value_name = "TAGS")]
+    pub(crate) skip_tags: Vec<String>,
+    /// Variables as 'k=v', as YAML or JSON, or from a file as @FILE.
+    #[arg(short, long = "extra-vars", value_name = "VARS")]
+    pub(crate) extra_vars: Vec<String>,
+    /// Hosts worked on at the same time.
+    #[arg(
+        short,
+        long,
+        env = "ANSIBLE_FORKS",
+        default_value_t = 50,
+        value_name = "N"
+    )]
+    pub(crate) forks: usize,
+    /// Find out what would change, change nothing.
+    #[arg(short = 'C', long)]
+    pub(crate) check: bool,
+    /// Show what changes in files and the like.
+    #[arg(short = 'D', long)]
+    pub(crate) diff: bool,
+    /// Become another user on the hosts.
+    #[arg(short, long = "become")]
+    pub(crate) becoming: bool,
+    /// Whom to become.
+    #[arg(long, value_name = "USER")]
+    pub(crate) become_user: Option<String>,
+    /// How to become: sudo.
+    #[arg(long, value_name = "METHOD")]
+    pub(crate) become_method: Option<String>,
+    /// Ask for the password of sudo.
+    #[arg(short = 'K', long)]
+    pub(crate) ask_become_pass: bool,
+    /// File with the password of sudo.
+    #[arg(long, alias = "become-pass-file", value_name = "FILE")]
+    pub(crate) become_password_file: Option<PathBuf>,
+    /// Log in as this user.
+    #[arg(short, long, env = "ANSIBLE_REMOTE_USER", value_name = "USER")]
+    pub(crate) user: Option<String>,
+    /// Ask for the password of the login.
+    #[arg(short = 'k', long)]
+    pub(crate) ask_pass: bool,
+    /// File with the password of the login.
+    #[arg(long, alias = "conn-pass-file", value_name = "FILE")]
+    pub(crate) connection_password_file: Option<PathBuf>,
+    /// Private key to log in with.
+    #[arg(
+        long,
+        visible_alias = "key-file",
+        env = "ANSIBLE_PRIVATE_KEY_FILE",
+        value_name = "FILE"
+    )]
+    pub(crate) private_key: Option<PathBuf>,
+    /// Kind of connection: ssh or local.
+    #[arg(short, long, value_name = "KIND")]
+    pub(crate) connection: Option<String>,
+    /// Seconds to wait for a connection.
+    #[arg(
+        short = 'T',
+        long,
+        env = "ANSIBLE_TIMEOUT",
+        default_value_t = 10,
+        value_name = "SECONDS"
+    )]
+    pub(crate) timeout: u64,
+    /// Options as for ssh: -o Name=value, -i, -p, -l.
+    #[arg(
+        long,
+        env = "ANSIBLE_SSH_COMMON_ARGS",
+        allow_hyphen_values = true,
+        value_name = "ARGS"
+    )]
+    pub(crate) ssh_common_args: Option<String>,
+    /// More options as for ssh.
+    #[arg(long, allow_hyphen_values = true, value_name = "ARGS")]
+    pub(crate) ssh_extra_args: Option<String>,
+    /// What to do with host keys; ANSIBLE_HOST_KEY_CHECKING=False means off.
+    #[arg(long, value_enum, value_name = "POLICY")]
+    pub(crate) host_key_checking: Option<HostKeyChecking>,
+    /// Say more; up to -vvvv.
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Check the content, contact no host.
+    #[arg(long)]
+    pub(crate) syntax_check: bool,
+    /// List the tasks that would run.
+    #[arg(long)]
+    pub(crate) list_tasks: bool,
+    /// List the hosts of each play.
+    #[arg(long)]
+    pub(crate) list_hosts: bool,
+    /// List all tags.
+    #[arg(long)]
+    pub(crate) list_tags: bool,
+    /// Leave out all tasks before the one of this name.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) start_at_task: Option<String>,
+    /// Run handlers also on hosts where a task failed.
+    #[arg(long, env = "ANSIBLE_FORCE_HANDLERS")]
+    pub(crate) force_handlers: bool,
+}
+
+#[derive(Debug, Parser)]
+pub(crate) struct InventoryArgs {
+    /// Inventory file, folder, or hosts as 'h1,h2,'.
+    #[arg(short, long = "inventory", value_name = "INVENTORY")]
+    pub(crate) inventory: Vec<String>,
+    /// All hosts, groups and variables as JSON.
+    #[arg(long, required_unless_present_any = ["graph", "host"], conflicts_with_all = ["graph", "host"])]
+    pub(crate) list: bool,
+    /// Groups and hosts as a tree, from this group on.
+    #[arg(long, num_args = 0..=1, default_missing_value = "all", value_name = "GROUP", conflicts_with = "host")]
+    pub(crate) graph: Option<String>,
+    /// The variables of one host.
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Option<String>,
+    /// With --graph: show variables as well.
+    #[arg(long)]
+    pub(crate) vars: bool,
+    /// Variables as for 'run'.
+    #[arg(short, long = "extra-vars", value_name = "VARS")]
+    pub(crate) extra_vars: Vec<String>,
+}
+
+#[derive(Debug, Parser)]
+pub(crate) struct DocArgs {
+    /// Modules to describe.
+    #[arg(value_name = "MODULE", required_unless_present = "list")]
+    pub(crate) modules: Vec<String>,
+    /// One line per module.
+    #[arg(short, long)]
+    pub(crate) list: bool,
+}

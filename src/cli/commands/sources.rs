@@ -1,0 +1,91 @@
+//! Where playbooks and inventories are.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ocplay_language::diagnostic::Diagnostic;
+use ocplay_language::inventory::{self, Inventory, read_vars};
+use ocplay_language::loader::Machine;
+use ocplay_language::value::Map;
+
+/// A path as given, or below a folder where a bare name is looked for.
+pub(super) fn find(given: &Path, folder: &str) -> PathBuf {
+    let bare = given.components().count() == 1;
+    let below = Path::new(folder).join(given);
+    if bare && !given.exists() && below.exists() {
+        below
+    } else {
+        given.to_owned()
+    }
+}
+
+/// The inventory's sources as they are found.
+pub(super) fn inventories(given: &[String]) -> Vec<String> {
+    let given = if given.is_empty() {
+        std::env::var("ANSIBLE_INVENTORY")
+            .ok()
+            .into_iter()
+            .collect()
+    } else {
+        given.to_vec()
+    };
+    given
+        .into_iter()
+        .map(|source| {
+            if source.contains(',') {
+                source
+            } else {
+                find(Path::new(&source), "inventories")
+                    .to_string_lossy()
+                    .into_owned()
+            }
+        })
+        .collect()
+}
+
+/// Loads an inventory and shows its warnings.
+pub(super) fn load(sources: &[String]) -> Result<Inventory, Vec<Diagnostic>> {
+    let (inventory, warnings) = inventory::load(sources, &Machine)?;
+    crate::render::diagnostic::print_all(&warnings);
+    Ok(inventory)
+}
+
+/// Connection facts that `ocplay lab up` has written for these inventories.
+pub(super) fn lab_facts(sources: &[String]) -> HashMap<Arc<str>, Arc<Map>> {
+    let mut facts = HashMap::new();
+    for source in sources {
+        let Ok(path) = Path::new(source).canonicalize() else {
+            continue;
+        };
+        let Some(stem) = path.file_stem() else {
+            continue;
+        };
+        let file = state_folder().join("lab").join(stem).join("hosts.yml");
+        let Ok(vars) = read_vars(&file, &Machine) else {
+            continue;
+        };
+        let same = vars.get("inventory").and_then(|value| value.as_str()) == path.to_str();
+        let hosts = vars.get("hosts").and_then(|hosts| hosts.as_map());
+        if let (true, Some(hosts)) = (same, hosts) {
+            for (name, vars) in hosts.entries() {
+                if let ocplay_language::value::Value::Map(vars) = vars {
+                    facts.insert(Arc::clone(name), Arc::clone(vars));
+                }
+            }
+        }
+    }
+    facts
+}
+
+/// `$XDG_STATE_HOME/ocplay`.
+pub(crate) fn state_folder() -> PathBuf {
+    std::env::var_os("XDG_STATE_HOME")
+        .filter(|path| !path.is_empty())
+        .map_or_else(|| home().join(".local/state"), PathBuf::from)
+        .join("ocplay")
+}
+
+pub(crate) fn home() -> PathBuf {
+    std::env::var_os("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from)
+}

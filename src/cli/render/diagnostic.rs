@@ -1,0 +1,136 @@
+//! Mistakes with their source line and a caret.
+
+use std::io::IsTerminal;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use ocplay_language::diagnostic::{Diagnostic, Severity};
+use ocplay_language::source::Span;
+
+use super::print_error;
+
+/// Prints every problem to standard error.
+pub(crate) fn print_all(problems: &[Diagnostic]) {
+    for problem in problems {
+        print_error(&format!(
+            "{}\n\n",
+            draw(problem, std::io::stderr().is_terminal())
+        ));
+    }
+    let errors = problems
+        .iter()
+        .filter(|problem| problem.severity == Severity::Error)
+        .count();
+    if errors > 1 {
+        print_error(&format!("{errors} errors\n"));
+    }
+}
+
+/// One problem as text.
+pub(crate) fn draw(problem: &Diagnostic, colours: bool) -> String {
+    let level = match problem.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let title = level
+        .primary_title(problem.message.as_str())
+        .id(problem.code);
+    let mut group = Group::with_title(title);
+    // Labels of one file share a snippet.
+    let mut drawn: Vec<usize> = Vec::new();
+    for (index, label) in problem.labels.iter().enumerate() {
+        if drawn.contains(&index) {
+            continue;
+        }
+        let source = label.span.source();
+        let mut snippet = Snippet::source(source.text()).path(source.path().to_string_lossy());
+        for (other, label) in problem.labels.iter().enumerate() {
+            if !std::sync::Arc::ptr_eq(label.span.source(), source) {
+                continue;
+            }
+            drawn.push(other);
+            let kind = if other == 0 {
+                AnnotationKind::Primary
+            } else {
+                AnnotationKind::Context
+            };
+            let annotation = kind.span(one_line(&label.span));
+            snippet = snippet.annotation(if label.text.is_empty() {
+                annotation
+            } else {
+                annotation.label(label.text.as_str())
+            });
+        }
+        group = group.element(snippet);
+    }
+    let mut report = vec![group];
+    for help in &problem.help {
+        report.push(Group::with_title(
+            Level::HELP.secondary_title(help.as_str()),
+        ));
+    }
+    let renderer = if colours {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
+    renderer.render(&report)
+}
+
+/// A span that covers several lines is shown by its first.
+fn one_line(span: &Span) -> std::ops::Range<usize> {
+    let range = span.range();
+    let text = span.text();
+    let first = text.lines().next().map_or(0, str::len);
+    let mut end = range.start + first;
+    if end == range.start {
+        // An empty span still needs a place for its caret.
+        let rest = &span.source().text()[range.start..];
+        end += rest
+            .chars()
+            .next()
+            .filter(|c| *c != '\n')
+            .map_or(0, char::len_utf8);
+    }
+    range.start..end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ocplay_language::source::Source;
+
+    #[test]
+    fn place_line_caret_and_help() {
+        let source = Source::new("site.yml", "- hosts: all\n  tasks:\n    - comand: ls\n");
+        let problem = Diagnostic::error("unknown-module", "there is no module 'comand'")
+            .at(&Span::new(&source, 30..36))
+            .help("did you mean 'command'?");
+        let text = draw(&problem, false);
+        assert!(text.contains("site.yml:3:9"), "{text}");
+        assert!(text.contains("- comand: ls"), "{text}");
+        assert!(text.contains("^^^^^^"), "{text}");
+        assert!(text.contains("did you mean 'command'?"), "{text}");
+    }
+
+    #[test]
+    fn problems_without_a_place() {
+        let text = draw(
+            &Diagnostic::error("x", "nothing there").help("look elsewhere"),
+            false,
+        );
+        assert!(
+            text.contains("nothing there") && text.contains("look elsewhere"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn an_empty_span_at_the_end_does_not_panic() {
+        let source = Source::new("a.yml", "a");
+        let text = draw(
+            &Diagnostic::error("x", "end").at(&Span::new(&source, 1..1)),
+            false,
+        );
+        assert!(text.contains("a.yml:1:2"), "{text}");
+    }
+}

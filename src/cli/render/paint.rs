@@ -1,0 +1,43 @@
+//! Colours: Ansible's, and only where somebody looks.
+
+use std::io::IsTerminal;
+use std::sync::LazyLock;
+
+static COLOURS: LazyLock<bool> = LazyLock::new(|| {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if set("ANSIBLE_FORCE_COLOR") || set("CLICOLOR_FORCE") {
+        return true;
+    }
+    !set("NO_COLOR") && !set("ANSIBLE_NOCOLOR") && std::io::stdout().is_terminal()
+});
+
+/// What a text is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Paint {
+    Ok,
+    Changed,
+    Skipped,
+    Failed,
+    Added,
+    Removed,
+    Place,
+    Plain,
+}
+
+pub(super) fn enabled() -> bool {
+    *COLOURS
+}
+
+pub(super) fn paint(text: &str, paint: Paint) -> String {
+    if !enabled() {
+        return text.to_owned();
+    }
+    let code = match paint {
+        Paint::Ok | Paint::Added => "32",
+        Paint::Changed => "33",
+        Paint::Skipped | Paint::Place => "36",
+        Paint::Failed | Paint::Removed => "31",
+        Paint::Plain => return text.to_owned(),
+    };
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
+}

@@ -1,0 +1,186 @@
+//! The screen: lines that stay, and below them, on a terminal, rows that live.
+
+use std::collections::BTreeSet;
+use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use ocplay_engine::event::{Event, PromptAnswer, Sink, Status};
+use ocplay_engine::secret::Secret;
+
+use super::journal::Journal;
+use super::lines::Lines;
+use super::print;
+
+/// Names of running hosts that fit into the row.
+const NAMES_SHOWN: usize = 6;
+
+/// Shows a run and keeps its journal.
+pub(crate) struct Screen {
+    state: Mutex<State>,
+}
+
+struct State {
+    lines: Lines,
+    journal: Option<Journal>,
+    live: Option<Live>,
+}
+
+/// The rows on a terminal.
+struct Live {
+    bars: MultiProgress,
+    task: ProgressBar,
+    hosts: ProgressBar,
+    running: BTreeSet<Arc<str>>,
+    total: usize,
+    done: usize,
+    failed: usize,
+}
+
+impl Screen {
+    pub(crate) fn new(verbosity: u8, journal: Option<Journal>) -> Self {
+        let live = std::io::stdout().is_terminal().then(Live::new);
+        Self {
+            state: Mutex::new(State {
+                lines: Lines { verbosity },
+                journal,
+                live,
+            }),
+        }
+    }
+}
+
+impl Sink for Screen {
+    fn event(&self, event: Event) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(journal) = &mut state.journal {
+            journal.event(&event);
+        }
+        if let Event::Prompt {
+            text,
+            secret,
+            answer,
+        } = event
+        {
+            state.ask(&text, secret, &answer);
+            return;
+        }
+        let text = state.lines.text(&event);
+        match (&mut state.live, text) {
+            (None, Some(text)) => print(&text),
+            (None, None) => {}
+            (Some(live), text) => {
+                if let Some(text) = text {
+                    live.bars.suspend(|| print(&text));
+                }
+                live.follow(&event);
+            }
+        }
+    }
+}
+
+impl State {
+    fn ask(&self, text: &str, secret: bool, answer: &PromptAnswer) {
+        let read = || {
+            let terminal = console::Term::stderr();
+            if !terminal.is_term() {
+                return String::new();
+            }
+            super::print_error(&format!("{text}: "));
+            let line = if secret {
+                terminal.read_secure_line()
+            } else {
+                terminal.read_line()
+            };
+            line.unwrap_or_default()
+        };
+        let line = match &self.live {
+            Some(live) => live.bars.suspend(read),
+            None => read(),
+        };
+        let sender = answer
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(sender) = sender {
+            // The task that asked may have timed out.
+            drop(sender.send(Secret::new(line)));
+        }
+    }
+}
+
+impl Live {
+    fn new() -> Self {
+        let bars = MultiProgress::new();
+        let style = |template: &str| {
+            ProgressStyle::with_template(template)
+                .unwrap_or_else(|_| ProgressStyle::default_bar())
+                .progress_chars("=> ")
+        };
+        let task = bars.add(ProgressBar::new(0));
+        task.set_style(style("{spinner} {elapsed:>4}  {wide_msg}"));
+        let hosts = bars.add(ProgressBar::new(0));
+        hosts.set_style(style("        [{bar:30}] {pos}/{len}  {wide_msg}"));
+        task.enable_steady_tick(Duration::from_millis(200));
+        Self {
+            bars,
+            task,
+            hosts,
+            running: BTreeSet::new(),
+            total: 0,
+            done: 0,
+            failed: 0,
+        }
+    }
+
+    fn follow(&mut self, event: &Event) {
+        match event {
+            Event::TaskStarted { task, hosts } => {
+                self.running.clear();
+                (self.total, self.done) = (*hosts, 0);
+                self.task.reset_elapsed();
+                self.task.set_message(task.title.clone());
+            }
+            Event::HostStarted { host, .. } => {
+                self.running.insert(Arc::clone(host));
+            }
+            Event::HostDone { host, report, .. } => {
+                self.running.remove(host);
+                self.done += 1;
+                self.failed += usize::from(matches!(
+                    report.status,
+                    Status::Failed | Status::Unreachable
+                ));
+            }
+            Event::Finished { .. } => {
+                self.hosts.finish_and_clear();
+                self.task.finish_and_clear();
+                return;
+            }
+            _ => return,
+        }
+        let names: Vec<&str> = self
+            .running
+            .iter()
+            .take(NAMES_SHOWN)
+            .map(|name| &**name)
+            .collect();
+        let more = self.running.len().saturating_sub(names.len());
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        let failed = if self.failed > 0 {
+            format!("{} failed  ", self.failed)
+        } else {
+            String::new()
+        };
+        self.hosts.set_length(self.total as u64);
+        self.hosts.set_position(self.done as u64);
+        self.hosts
+            .set_message(format!("{failed}{}{more}", names.join(" ")));
+    }
+}

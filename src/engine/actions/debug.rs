@@ -1,0 +1,53 @@
+//! `debug`: shows a message or a variable.
+
+use ocplay_language::value::Value;
+use ocplay_protocol::arguments;
+
+use super::Call;
+use crate::outcome::ActionOutcome;
+
+arguments! {
+    /// Prints a message or the value of an expression.
+    pub struct Args {
+        /// Text to print.
+        msg: Option<serde_json::Value>,
+        /// Expression to print.
+        var: Option<serde_json::Value>,
+        /// Print only with at least so many `-v`.
+        verbosity: i64 = 0,
+    }
+}
+
+pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
+    let args: Args = match call.read() {
+        Ok(args) => args,
+        Err(outcome) => return *outcome,
+    };
+    if args.verbosity > i64::from(call.shared.options.verbosity) {
+        return ActionOutcome::skipped("Verbosity threshold not met.");
+    }
+    let Some(var) = call.args.get("var") else {
+        let message = call.args.get("msg").cloned();
+        return ActionOutcome::ok().with("msg", message.unwrap_or_else(|| "Hello world!".into()));
+    };
+    if args.msg.is_some() {
+        return ActionOutcome::failure("'msg' and 'var' exclude each other");
+    }
+    // A template gives the expression's text: `var: "{{ name }}"`.
+    let text = match call.shared.templar.resolve(var, call.scope) {
+        Ok(Value::Str(text)) => text.to_string(),
+        Ok(other) => {
+            let name = var.as_str().unwrap_or_default().to_owned();
+            return ActionOutcome::ok().with(&name, other);
+        }
+        Err(error) => return ActionOutcome::template(&error),
+    };
+    let span = &call.step.planned.task.span;
+    match call.shared.templar.expression(&text, span, call.scope) {
+        Ok(value) => ActionOutcome::ok().with(&text, value),
+        Err(error) if error.undefined => {
+            ActionOutcome::ok().with(&text, "VARIABLE IS NOT DEFINED!")
+        }
+        Err(error) => ActionOutcome::template(&error),
+    }
+}

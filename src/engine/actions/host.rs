@@ -1,0 +1,123 @@
+//! Lowering a task to a request for the agent.
+
+use std::sync::Arc;
+
+use ocplay_language::value::{Map, Value};
+use ocplay_protocol::{Blob, Outcome, Request};
+use serde_json::Value as Json;
+
+use super::Call;
+use crate::connection::{BlobSource, LinkError, Progress};
+use crate::event::Event;
+use crate::outcome::{ActionOutcome, Effect};
+
+/// Runs a module of the agent with the task's arguments as they are.
+pub(super) async fn run(call: &Call<'_>, module: &str) -> ActionOutcome {
+    let args = Value::from(call.args.clone()).to_json();
+    execute(call, module, args, Vec::new(), Vec::new()).await
+}
+
+/// Runs a module of the agent.
+pub(super) async fn execute(
+    call: &Call<'_>,
+    module: &str,
+    args: Json,
+    blobs: Vec<Blob>,
+    sources: Vec<BlobSource>,
+) -> ActionOutcome {
+    execute_with(call, module, args, blobs, sources, &mut |_, _| Ok(())).await
+}
+
+/// As [`execute`], with a taker for the parts of a fetched file.
+pub(super) async fn execute_with(
+    call: &Call<'_>,
+    module: &str,
+    args: Json,
+    blobs: Vec<Blob>,
+    sources: Vec<BlobSource>,
+    file: &mut (dyn FnMut(Vec<u8>, bool) -> Result<(), String> + Send),
+) -> ActionOutcome {
+    if let Some(problem) = wrong_arguments(call, module, &args) {
+        return problem;
+    }
+    let link = match call.link().await {
+        Ok(link) => link,
+        Err(outcome) => return *outcome,
+    };
+    let request = Request {
+        task: 0,
+        module: module.to_owned(),
+        args: args.to_string(),
+        check: call.settings.check,
+        diff: call.settings.diff,
+        environment: call.settings.environment.clone(),
+        blobs,
+    };
+    let shared = call.shared;
+    let host = Arc::clone(call.host);
+    let show = !call.settings.no_log;
+    let mut progress = |progress| match progress {
+        Progress::Output(stream, data) => {
+            if show {
+                shared.events.event(Event::Output {
+                    host: Arc::clone(&host),
+                    stream,
+                    data,
+                });
+            }
+            Ok(())
+        }
+        Progress::File(data, last) => file(data, last),
+    };
+    match link.run(request, &sources, &mut progress).await {
+        Ok(outcome) => from_agent(outcome),
+        Err(LinkError::Lost(reason)) => ActionOutcome::unreachable(format!(
+            "the connection to {} was lost while the task ran: {reason}. Whether it took effect is not known; run it again",
+            call.worker()
+        )),
+        Err(LinkError::Local(reason)) => ActionOutcome::failure(reason),
+    }
+}
+
+/// Arguments that became known only now are checked like literal ones.
+fn wrong_arguments(call: &Call<'_>, module: &str, args: &Json) -> Option<ActionOutcome> {
+    let info = call.shared.resolver.catalogue().get(module)?;
+    for (name, value) in args.as_object()? {
+        let Some(arg) = info.arg(name) else { continue };
+        if value.is_null() {
+            continue;
+        }
+        if let Err(reason) = arg.kind.accepts(value) {
+            return Some(ActionOutcome::failure(format!(
+                "argument '{name}' of {module}: {reason}"
+            )));
+        }
+    }
+    None
+}
+
+fn from_agent(outcome: Outcome) -> ActionOutcome {
+    let parsed: Result<Json, _> = serde_json::from_str(&outcome.result);
+    let mut result = match parsed.as_ref().map(Value::from_json) {
+        Ok(Value::Map(map)) => Map::clone(&map),
+        _ => {
+            return ActionOutcome::failure("the host's answer could not be read");
+        }
+    };
+    let mut effects = Vec::new();
+    if let Some(Value::Map(facts)) = result.get("ansible_facts") {
+        effects.push(Effect::Facts(Map::clone(facts)));
+    }
+    result.remove("changed");
+    result.remove("failed");
+    ActionOutcome {
+        result,
+        changed: outcome.changed,
+        failed: outcome.failed,
+        skipped: outcome.skipped,
+        unreachable: false,
+        diff: outcome.diff,
+        effects,
+        mistake: None,
+    }
+}

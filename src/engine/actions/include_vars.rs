@@ -1,0 +1,147 @@
+//! `include_vars`: variables from files of the controller.
+
+use std::path::{Path, PathBuf};
+
+use fancy_regex::Regex;
+use ocplay_language::inventory::read_vars;
+use ocplay_language::value::{Map, Value};
+use ocplay_protocol::arguments;
+
+use super::Call;
+use crate::outcome::{ActionOutcome, Effect};
+
+arguments! {
+    /// Loads variables from a file or from all files of a folder.
+    pub struct Args {
+        /// The file, as free text.
+        raw as "_raw_params": Option<String>,
+        /// The file.
+        file: Option<String>,
+        /// A folder of which all files are loaded, in name order.
+        dir: Option<String>,
+        /// Put the variables below this name.
+        name: Option<String>,
+        /// How deep to go into folders; 0 is without limit.
+        depth: i64 = 0,
+        /// Regular expression for the names of files.
+        files_matching: Option<String>,
+        /// Names that are left out.
+        ignore_files: Vec<String> = Vec::new(),
+        /// Extensions that are read.
+        extensions: Vec<String> = vec!["yaml".to_owned(), "yml".to_owned(), "json".to_owned()],
+        /// Skip files with other extensions instead of failing.
+        ignore_unknown_extensions: bool = false,
+        /// `replace` or `merge` equal names.
+        hash_behaviour: Option<String>,
+    }
+}
+
+pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
+    let args: Args = match call.read() {
+        Ok(args) => args,
+        Err(outcome) => return *outcome,
+    };
+    let span = &call.step.planned.task.action.name_span;
+    let context = &call.step.planned.context;
+    let name = args
+        .file
+        .as_ref()
+        .or(args.raw.as_ref())
+        .or(args.dir.as_ref());
+    let Some(name) = name else {
+        return ActionOutcome::failure("include_vars names neither a file nor a dir");
+    };
+    let path = match call
+        .shared
+        .resolver
+        .find(name, &context.search("vars"), span)
+    {
+        Ok(path) => path,
+        Err(problems) => {
+            let first = problems.into_iter().next();
+            return first.map_or_else(
+                || ActionOutcome::failure("not found"),
+                ActionOutcome::mistake,
+            );
+        }
+    };
+    let files = if args.dir.is_some() {
+        match folder(call, &args, &path, 1) {
+            Ok(files) => files,
+            Err(reason) => return ActionOutcome::failure(reason),
+        }
+    } else {
+        vec![path]
+    };
+    let mut vars = Map::new();
+    for file in &files {
+        match read_vars(file, &*call.shared.loader) {
+            Ok(read) => vars.extend(&read),
+            Err(problem) => return ActionOutcome::mistake(*problem),
+        }
+    }
+    if let Some(name) = args.name {
+        let mut outer = Map::new();
+        outer.insert(name, vars);
+        vars = outer;
+    }
+    let names: Vec<Value> = files
+        .iter()
+        .map(|file| Value::from(&*file.to_string_lossy()))
+        .collect();
+    // Shown without templates resolved: they are evaluated at each use.
+    let shown = Value::from_json(&Value::from(vars.clone()).to_json());
+    ActionOutcome::ok()
+        .with("ansible_facts", shown)
+        .with("ansible_included_var_files", names)
+        .effect(Effect::IncludeVars(vars))
+}
+
+fn folder(call: &Call<'_>, args: &Args, path: &Path, depth: i64) -> Result<Vec<PathBuf>, String> {
+    let loader = &call.shared.loader;
+    let matching = match &args.files_matching {
+        Some(text) => Some(Regex::new(text).map_err(|error| format!("files_matching: {error}"))?),
+        None => None,
+    };
+    let mut out = Vec::new();
+    for entry in loader
+        .list(path)
+        .map_err(|error| format!("{}: {error}", path.display()))?
+    {
+        let name = entry
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if args.ignore_files.contains(&name) {
+            continue;
+        }
+        if loader.is_dir(&entry) {
+            if args.depth == 0 || depth < args.depth {
+                out.extend(folder(call, args, &entry, depth + 1)?);
+            }
+            continue;
+        }
+        if matching
+            .as_ref()
+            .is_some_and(|regex| !regex.is_match(&name).unwrap_or(false))
+        {
+            continue;
+        }
+        let extension = entry
+            .extension()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if args.extensions.iter().any(|known| *known == extension) {
+            out.push(entry);
+        } else if !args.ignore_unknown_extensions {
+            return Err(format!(
+                "{} does not have one of the extensions {}",
+                entry.display(),
+                args.extensions.join(", ")
+            ));
+        }
+    }
+    Ok(out)
+}

@@ -1,0 +1,37 @@
+//! `set_fact`: variables of the host for the rest of the run.
+
+use ocplay_language::value::Map;
+use ocplay_protocol::{arguments, coerce};
+
+use super::Call;
+use crate::outcome::{ActionOutcome, Effect};
+
+arguments! {
+    /// Sets variables of the host; they stay for the rest of the run.
+    pub struct Args {
+        /// Keep the variables among the facts, too.
+        cacheable: bool = false,
+    }
+}
+
+pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
+    let mut vars = Map::new();
+    let mut cacheable = false;
+    for (name, value) in call.args.entries() {
+        if &**name == "cacheable" {
+            cacheable = coerce::boolean(&value.to_json()).unwrap_or(false);
+        } else {
+            vars.insert(name.to_string(), value.clone());
+        }
+    }
+    if vars.is_empty() {
+        return ActionOutcome::failure("set_fact needs at least one 'name: value'");
+    }
+    let mut outcome = ActionOutcome::ok()
+        .with("ansible_facts", vars.clone())
+        .with("_ansible_facts_cacheable", cacheable);
+    if cacheable {
+        outcome = outcome.effect(Effect::Facts(vars.clone()));
+    }
+    outcome.effect(Effect::SetFacts(vars))
+}

@@ -1,0 +1,170 @@
+//! Files of the controller made ready to travel with a request.
+
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use ocplay_protocol::{Blob, BlobKind};
+use sha1::{Digest, Sha1};
+
+use crate::connection::BlobSource;
+
+/// Bodies up to this size go along with the request; larger ones only when
+/// the host asks for them.
+const INLINE_LIMIT: u64 = 32 * 1024;
+
+/// A transfer: what the request lists, and where the bytes are.
+#[derive(Debug, Default)]
+pub(crate) struct Cargo {
+    pub(crate) blobs: Vec<Blob>,
+    pub(crate) sources: Vec<BlobSource>,
+}
+
+impl Cargo {
+    /// Bytes that are already in memory.
+    pub(crate) fn bytes(content: Vec<u8>, mode: u32) -> Self {
+        let mut cargo = Self::default();
+        let small = content.len() as u64 <= INLINE_LIMIT;
+        cargo.blobs.push(Blob {
+            name: String::new(),
+            kind: BlobKind::File,
+            mode,
+            size: content.len() as u64,
+            sha1: hex(&Sha1::digest(&content)),
+            inline: small.then(|| content.clone()),
+        });
+        cargo.sources.push(if small {
+            BlobSource::Inline
+        } else {
+            BlobSource::Bytes(Arc::from(content))
+        });
+        cargo
+    }
+
+    /// One file.
+    pub(crate) fn file(path: &Path) -> Result<Self, String> {
+        let mut cargo = Self::default();
+        cargo.add_file(path, String::new())?;
+        Ok(cargo)
+    }
+
+    /// A folder with everything in it; names are relative to it.
+    pub(crate) fn folder(path: &Path, follow: bool) -> Result<Self, String> {
+        let mut cargo = Self::default();
+        cargo.add_folder(path, "", follow)?;
+        Ok(cargo)
+    }
+
+    fn add_file(&mut self, path: &Path, name: String) -> Result<(), String> {
+        let problem = |error: std::io::Error| format!("{}: {error}", path.display());
+        let mut file = std::fs::File::open(path).map_err(problem)?;
+        let meta = file.metadata().map_err(problem)?;
+        let mut hash = Sha1::new();
+        let mut inline = (meta.len() <= INLINE_LIMIT).then(Vec::new);
+        let mut chunk = vec![0; 64 * 1024];
+        loop {
+            let count = file.read(&mut chunk).map_err(problem)?;
+            if count == 0 {
+                break;
+            }
+            hash.update(&chunk[..count]);
+            if let Some(inline) = &mut inline {
+                inline.extend_from_slice(&chunk[..count]);
+            }
+        }
+        self.sources.push(if inline.is_some() {
+            BlobSource::Inline
+        } else {
+            BlobSource::File(path.to_owned())
+        });
+        self.blobs.push(Blob {
+            name,
+            kind: BlobKind::File,
+            mode: meta.permissions().mode() & 0o7777,
+            size: inline
+                .as_ref()
+                .map_or(meta.len(), |inline| inline.len() as u64),
+            sha1: hex(&hash.finalize()),
+            inline,
+        });
+        Ok(())
+    }
+
+    fn add_folder(&mut self, folder: &Path, prefix: &str, follow: bool) -> Result<(), String> {
+        let problem = |error: std::io::Error| format!("{}: {error}", folder.display());
+        let mut entries = std::fs::read_dir(folder)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(problem)?;
+        entries.sort_by_key(std::fs::DirEntry::file_name);
+        for entry in entries {
+            let path = entry.path();
+            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+            let meta = if follow {
+                std::fs::metadata(&path)
+            } else {
+                entry.metadata()
+            };
+            let meta = meta.map_err(|error| format!("{}: {error}", path.display()))?;
+            if meta.is_symlink() {
+                let target = std::fs::read_link(&path)
+                    .map_err(|error| format!("{}: {error}", path.display()))?;
+                self.add_other(
+                    name,
+                    BlobKind::Link(target.to_string_lossy().into_owned()),
+                    0o777,
+                );
+            } else if meta.is_dir() {
+                self.add_other(
+                    name.clone(),
+                    BlobKind::Directory,
+                    meta.permissions().mode() & 0o7777,
+                );
+                self.add_folder(&path, &format!("{name}/"), follow)?;
+            } else if meta.is_file() {
+                self.add_file(&path, name)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_other(&mut self, name: String, kind: BlobKind, mode: u32) {
+        self.blobs.push(Blob {
+            name,
+            kind,
+            mode,
+            size: 0,
+            sha1: String::new(),
+            inline: None,
+        });
+        self.sources.push(BlobSource::Inline);
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_list_everything_in_name_order() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("b")).unwrap();
+        std::fs::write(folder.path().join("b/x"), "x").unwrap();
+        std::fs::write(folder.path().join("a"), vec![7; 40_000]).unwrap();
+        std::os::unix::fs::symlink("a", folder.path().join("c")).unwrap();
+        let cargo = Cargo::folder(folder.path(), false).unwrap();
+        let names: Vec<&str> = cargo.blobs.iter().map(|blob| blob.name.as_str()).collect();
+        assert_eq!(names, ["a", "b", "b/x", "c"]);
+        assert!(cargo.blobs[0].inline.is_none());
+        assert!(matches!(cargo.sources[0], BlobSource::File(_)));
+        assert_eq!(
+            cargo.blobs[2].sha1,
+            "11f6ad8ec52a2984abaafd7c3b516503785c2072"
+        );
+        assert_eq!(cargo.blobs[3].kind, BlobKind::Link("a".into()));
+    }
+}

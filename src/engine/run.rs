@@ -1,0 +1,555 @@
+//! A whole run: plays, batches, sections.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+use indexmap::IndexMap;
+use ocplay_language::diagnostic::Diagnostic;
+use ocplay_language::inventory::{self, Inventory, VarsFolders};
+use ocplay_language::loader::Loader;
+use ocplay_language::plan::{Node, Plan, PlannedPlay, PlannedTask, Resolver};
+use ocplay_language::playbook::ast::{
+    Action, Arg, Keyword, Keywords, LoopControl, Task, VarsPrompt, Word,
+};
+use ocplay_language::source::Span;
+use ocplay_language::value::{Map, Value};
+use ocplay_language::vars::precedence::Level;
+use ocplay_language::vars::scope::Scope;
+use ocplay_protocol::coerce;
+use tokio::sync::oneshot;
+
+use crate::connection::{AgentBinary, Pool};
+use crate::dispatcher::{Dispatcher, Flow, PlayRun};
+use crate::event::{Event, HostStats, PromptAnswer, Sink};
+use crate::host::Standing;
+use crate::options::RunOptions;
+use crate::task::Shared;
+
+/// Everything that a run needs.
+pub struct Setup {
+    pub plan: Plan,
+    pub options: RunOptions,
+    pub inventory: Inventory,
+    /// Connection facts of lab hosts, by name.
+    pub lab: HashMap<Arc<str>, Arc<Map>>,
+    pub resolver: Arc<Resolver>,
+    pub loader: Arc<dyn Loader>,
+    pub agent: AgentBinary,
+    pub events: Arc<dyn Sink>,
+    /// Set from outside to stop after the running tasks.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Default)]
+pub struct Ending {
+    pub stats: IndexMap<Arc<str>, HostStats>,
+    /// Something went wrong that belongs to no host.
+    pub broken: bool,
+    pub stopped: bool,
+}
+
+impl Ending {
+    #[must_use]
+    pub fn any_failed(&self) -> bool {
+        self.stats.values().any(|stats| stats.failed > 0)
+    }
+
+    #[must_use]
+    pub fn any_unreachable(&self) -> bool {
+        self.stats.values().any(|stats| stats.unreachable > 0)
+    }
+}
+
+/// Runs a plan to its end.
+pub async fn run(setup: Setup) -> Ending {
+    let templar = setup.resolver.templar().clone();
+    let shared = Arc::new(Shared {
+        options: setup.options,
+        resolver: setup.resolver,
+        templar,
+        pool: Pool::new(setup.agent),
+        events: setup.events,
+        loader: Arc::clone(&setup.loader),
+    });
+    let folders = VarsFolders::new(setup.loader);
+    let mut dispatcher = Dispatcher::new(
+        Arc::clone(&shared),
+        setup.inventory,
+        folders,
+        setup.lab,
+        setup.stop,
+    );
+    let mut ending = Ending::default();
+    for play in &setup.plan.plays {
+        if dispatcher.stopped() {
+            break;
+        }
+        match run_play(&mut dispatcher, play).await {
+            PlayEnd::On => {}
+            PlayEnd::Broken => {
+                ending.broken = true;
+                break;
+            }
+            PlayEnd::NobodyLeft => {
+                shared.events.event(Event::NoHostsLeft);
+                break;
+            }
+        }
+    }
+    shared.pool.close().await;
+    ending.stopped = dispatcher.stopped();
+    ending.stats = dispatcher
+        .hosts
+        .iter()
+        .filter(|(_, host)| host.stats != HostStats::default())
+        .map(|(name, host)| (Arc::clone(name), host.stats))
+        .collect();
+    shared.events.event(Event::Finished {
+        stats: ending.stats.clone(),
+        custom: serde_json::Value::Null,
+    });
+    ending
+}
+
+enum PlayEnd {
+    On,
+    Broken,
+    NobodyLeft,
+}
+
+async fn run_play(dispatcher: &mut Dispatcher, play: &Arc<PlannedPlay>) -> PlayEnd {
+    let events = Arc::clone(&dispatcher.shared.events);
+    let scope = play_scope(dispatcher, play);
+    let hosts = match play_hosts(dispatcher, play, &scope) {
+        Ok(hosts) => hosts,
+        Err(problem) => {
+            events.event(Event::Mistakes(vec![problem]));
+            return PlayEnd::Broken;
+        }
+    };
+    let name = play_name(dispatcher, play, &scope);
+    events.event(Event::PlayStarted {
+        name,
+        hosts: hosts.clone(),
+    });
+    if hosts.is_empty() {
+        events.event(Event::NoHostsMatched);
+        return PlayEnd::On;
+    }
+    dispatcher.prepare_all(play, &hosts);
+    let mut vars = vec![(Level::PlayVars, Arc::clone(&play.context.own().vars))];
+    if !play.play.vars_prompt.is_empty() {
+        vars.push((
+            Level::PlayVarsPrompt,
+            ask(dispatcher, &play.play.vars_prompt).await,
+        ));
+    }
+    match vars_files(dispatcher, play, &hosts, &scope) {
+        Ok(files) => vars.extend(files.into_iter().map(|vars| (Level::PlayVarsFiles, vars))),
+        Err(problem) => {
+            events.event(Event::Mistakes(vec![problem]));
+            return PlayEnd::Broken;
+        }
+    }
+    for name in &hosts {
+        if let Some(host) = dispatcher.hosts.get_mut(name) {
+            host.notified.clear();
+            if host.standing == Standing::Ended {
+                host.standing = Standing::Active;
+            }
+        }
+    }
+    let batches = match batches(dispatcher, play, &hosts, &scope) {
+        Ok(batches) => batches,
+        Err(problem) => {
+            events.event(Event::Mistakes(vec![problem]));
+            return PlayEnd::Broken;
+        }
+    };
+    let mut run = PlayRun {
+        play: Arc::clone(play),
+        vars: Arc::new(vars),
+        handlers: play.handlers.clone(),
+        dynamic_roles: Arc::default(),
+        all: hosts,
+        batch: Vec::new(),
+        ended: false,
+    };
+    for batch in batches {
+        run.batch = batch.clone();
+        run_batch(dispatcher, &mut run, &batch).await;
+        if run.ended || dispatcher.stopped() {
+            break;
+        }
+        let lost = |name: &Arc<str>| {
+            let standing = dispatcher.hosts.get(name).map(|host| host.standing);
+            matches!(standing, Some(Standing::Failed | Standing::Unreachable))
+        };
+        if batch.iter().all(lost) {
+            return PlayEnd::NobodyLeft;
+        }
+    }
+    PlayEnd::On
+}
+
+async fn run_batch(dispatcher: &mut Dispatcher, run: &mut PlayRun, batch: &[Arc<str>]) {
+    let play = Arc::clone(&run.play);
+    let mut sections: Vec<(Arc<[Node]>, bool)> = Vec::new();
+    if gathers(dispatcher, &play) {
+        sections.push((Arc::from([gather_task(&play)]), false));
+    }
+    for nodes in [&play.pre_tasks, &play.tasks, &play.post_tasks] {
+        sections.push((Arc::from(nodes.as_slice()), true));
+    }
+    for (nodes, flush) in sections {
+        let flow = dispatcher.section(run, nodes, batch, false).await;
+        if flush {
+            dispatcher.flush_handlers(run, batch).await;
+        }
+        if flow == Flow::EndPlay {
+            return;
+        }
+    }
+}
+
+fn play_scope(dispatcher: &Dispatcher, play: &PlannedPlay) -> Scope {
+    let folder = crate::world::absolute(&play.folder);
+    Scope::new()
+        .with(Level::PlayVars, Arc::clone(&play.context.own().vars))
+        .with(
+            Level::ExtraVars,
+            Arc::clone(&dispatcher.shared.options.extra_vars),
+        )
+        .with_var(
+            Level::Magic,
+            "playbook_dir",
+            Value::from(&*folder.to_string_lossy()),
+        )
+        .with_var(
+            Level::Magic,
+            "groups",
+            crate::world::groups(&dispatcher.inventory),
+        )
+}
+
+fn play_name(dispatcher: &Dispatcher, play: &PlannedPlay, scope: &Scope) -> String {
+    let written = play.play.name.as_ref().or(Some(&play.play.hosts));
+    let value = written.map(|word| {
+        dispatcher
+            .shared
+            .templar
+            .resolve(&word.value, scope)
+            .unwrap_or_else(|_| word.value.clone())
+    });
+    match value {
+        Some(Value::List(items)) => items
+            .iter()
+            .map(ocplay_language::python::text)
+            .collect::<Vec<_>>()
+            .join(","),
+        Some(value) => ocplay_language::python::text(&value),
+        None => String::new(),
+    }
+}
+
+/// The hosts of a play that can still take part.
+fn play_hosts(
+    dispatcher: &Dispatcher,
+    play: &PlannedPlay,
+    scope: &Scope,
+) -> Result<Vec<Arc<str>>, Diagnostic> {
+    let shared = &dispatcher.shared;
+    let word = &play.play.hosts;
+    let value = shared
+        .templar
+        .resolve(&word.value, scope)
+        .map_err(|error| error.diagnostic())?;
+    let pattern = match &value {
+        Value::List(items) => items
+            .iter()
+            .map(ocplay_language::python::text)
+            .collect::<Vec<_>>()
+            .join(","),
+        other => ocplay_language::python::text(other),
+    };
+    let (mut hosts, misses) =
+        inventory::select(&pattern, &dispatcher.inventory, &*shared.loader)
+            .map_err(|error| Diagnostic::error("hosts", error.to_string()).at(&word.span))?;
+    for miss in misses {
+        let mut warning = Diagnostic::warning("hosts", miss.to_string()).at(&word.span);
+        if let inventory::PatternError::NoMatch {
+            near: Some(near), ..
+        } = &miss
+        {
+            warning = warning.help(format!("did you mean '{near}'?"));
+        }
+        shared.events.event(Event::Warning(warning));
+    }
+    if let Some(limit) = &shared.options.limit {
+        hosts.retain(|name| limit.contains(name));
+    }
+    hosts.retain(|name| {
+        let standing = dispatcher.hosts.get(name).map(|host| host.standing);
+        !matches!(standing, Some(Standing::Failed | Standing::Unreachable))
+    });
+    let order = play
+        .play
+        .options
+        .order
+        .as_ref()
+        .and_then(|word| word.value.as_str());
+    match order {
+        Some("reverse_inventory") => hosts.reverse(),
+        Some("sorted") => hosts.sort(),
+        Some("reverse_sorted") => {
+            hosts.sort();
+            hosts.reverse();
+        }
+        Some("shuffle") => shuffle(&mut hosts),
+        _ => {}
+    }
+    Ok(hosts)
+}
+
+/// Any order will do, as long as it differs from run to run.
+fn shuffle(hosts: &mut [Arc<str>]) {
+    use std::hash::{BuildHasher, RandomState};
+    let random = RandomState::new();
+    hosts.sort_by_key(|name| random.hash_one(name));
+}
+
+/// `serial`: a number, a percentage, or a list of them.
+fn batches(
+    dispatcher: &Dispatcher,
+    play: &PlannedPlay,
+    hosts: &[Arc<str>],
+    scope: &Scope,
+) -> Result<Vec<Vec<Arc<str>>>, Diagnostic> {
+    let Some(word) = &play.play.options.serial else {
+        return Ok(vec![hosts.to_vec()]);
+    };
+    let templar = &dispatcher.shared.templar;
+    let value = templar
+        .resolve(&word.value, scope)
+        .map_err(|error| error.diagnostic())?;
+    let steps = match value {
+        Value::List(items) => items.to_vec(),
+        one => vec![one],
+    };
+    let mut sizes = Vec::new();
+    for step in &steps {
+        sizes.push(batch_size(step, hosts.len()).ok_or_else(|| {
+            Diagnostic::error(
+                "serial",
+                "serial takes a number, a percentage or a list of them",
+            )
+            .at(&word.span)
+        })?);
+    }
+    let mut rest = hosts;
+    let mut out = Vec::new();
+    let mut sizes = sizes.into_iter().peekable();
+    let mut size = hosts.len();
+    while !rest.is_empty() {
+        // The last size repeats.
+        size = sizes.next().unwrap_or(size);
+        let (batch, after) = rest.split_at(size.clamp(1, rest.len()));
+        out.push(batch.to_vec());
+        rest = after;
+    }
+    Ok(out)
+}
+
+fn batch_size(value: &Value, total: usize) -> Option<usize> {
+    let text = ocplay_language::python::text(value);
+    if let Some(percent) = text.trim().strip_suffix('%') {
+        let percent: f64 = percent.trim().parse().ok()?;
+        return Some(((total as f64 * percent / 100.0) as usize).max(1));
+    }
+    let size: i64 = text.trim().parse().ok()?;
+    Some(if size <= 0 {
+        total
+    } else {
+        usize::try_from(size).ok()?
+    })
+}
+
+/// `vars_files`: of a list of alternatives the first that exists.
+fn vars_files(
+    dispatcher: &Dispatcher,
+    play: &PlannedPlay,
+    hosts: &[Arc<str>],
+    scope: &Scope,
+) -> Result<Vec<Arc<Map>>, Diagnostic> {
+    let shared = &dispatcher.shared;
+    let first = hosts.first().and_then(|name| dispatcher.hosts.get(name));
+    let scope = first.map_or_else(
+        || scope.clone(),
+        |host| {
+            host.scope()
+                .with(Level::PlayVars, Arc::clone(&play.context.own().vars))
+        },
+    );
+    let mut out = Vec::new();
+    for word in &play.play.vars_files {
+        let value = shared
+            .templar
+            .resolve(&word.value, &scope)
+            .map_err(|error| error.diagnostic())?;
+        let names: Vec<String> = match &value {
+            Value::List(items) => items.iter().map(ocplay_language::python::text).collect(),
+            other => vec![ocplay_language::python::text(other)],
+        };
+        let found = names
+            .iter()
+            .map(|name| play.folder.join(name))
+            .chain(names.iter().map(|name| play.folder.join("vars").join(name)))
+            .find(|path: &PathBuf| shared.loader.is_file(path));
+        match found {
+            Some(path) => {
+                out.push(inventory::read_vars(&path, &*shared.loader).map_err(|problem| *problem)?)
+            }
+            None => {
+                return Err(Diagnostic::error(
+                    "missing-file",
+                    format!("there is no file '{}'", names.join("' or '")),
+                )
+                .at(&word.span)
+                .help(format!("looked in {}", play.folder.display())));
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// `vars_prompt`, for what extra vars do not give already.
+async fn ask(dispatcher: &Dispatcher, prompts: &[VarsPrompt]) -> Arc<Map> {
+    let mut vars = Map::new();
+    let shared = &dispatcher.shared;
+    for prompt in prompts {
+        if shared.options.extra_vars.contains_key(&prompt.name) {
+            continue;
+        }
+        let text = |name: &str| prompt.options.get(name).map(ocplay_language::python::text);
+        let secret = prompt
+            .options
+            .get("private")
+            .is_none_or(|value| coerce::boolean(&value.to_json()) != Ok(false));
+        let default = text("default");
+        let mut shown = text("prompt").unwrap_or_else(|| prompt.name.clone());
+        if let Some(default) = default.as_ref().filter(|_| !secret) {
+            shown.push_str(&format!(" [{default}]"));
+        }
+        let (sender, receiver) = oneshot::channel();
+        shared.events.event(Event::Prompt {
+            text: shown,
+            secret,
+            answer: PromptAnswer(Arc::new(Mutex::new(Some(sender)))),
+        });
+        let answer = receiver
+            .await
+            .map(|answer| answer.reveal().to_owned())
+            .unwrap_or_default();
+        let answer = if answer.is_empty() {
+            default.unwrap_or_default()
+        } else {
+            answer
+        };
+        vars.insert(prompt.name.as_str(), answer);
+    }
+    Arc::new(vars)
+}
+
+fn gathers(dispatcher: &Dispatcher, play: &PlannedPlay) -> bool {
+    if dispatcher.shared.options.start_at_task.is_some() {
+        // The task to start at may need facts all the same.
+        return true;
+    }
+    play.play
+        .options
+        .gather_facts
+        .as_ref()
+        .is_none_or(|word| coerce::boolean(&word.value.to_json()) != Ok(false))
+}
+
+/// "Gathering Facts", as every play begins unless told otherwise.
+fn gather_task(play: &PlannedPlay) -> Node {
+    let span: Span = play.play.span.clone();
+    let options = &play.play.options;
+    let word = |text: &str| Word {
+        value: text.into(),
+        span: span.clone(),
+    };
+    let arg = |name: &str, word: &Option<Word>| {
+        word.as_ref().map(|word| Arg {
+            name: name.into(),
+            name_span: word.span.clone(),
+            value: word.value.clone(),
+            value_span: word.span.clone(),
+        })
+    };
+    let keywords = Keywords {
+        tags: vec![word("always")],
+        words: [(
+            Keyword::CheckMode,
+            Word {
+                value: Value::Bool(false),
+                span: span.clone(),
+            },
+        )]
+        .into_iter()
+        .collect(),
+        ..Keywords::default()
+    };
+    let task = Task {
+        span: span.clone(),
+        name: Some(word("Gathering Facts")),
+        keywords: keywords.clone(),
+        action: Action {
+            name: "ansible.builtin.setup".to_owned(),
+            name_span: span.clone(),
+            args: [
+                arg("gather_subset", &options.gather_subset),
+                arg("gather_timeout", &options.gather_timeout),
+                arg("fact_path", &options.fact_path),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            raw: None,
+        },
+        register: None,
+        loop_over: None,
+        loop_control: LoopControl::default(),
+        until: Vec::new(),
+        retries: None,
+        delay: None,
+        changed_when: Vec::new(),
+        failed_when: Vec::new(),
+        listen: Vec::new(),
+        asynchronous: None,
+        poll: None,
+    };
+    Node::Task(Arc::new(PlannedTask {
+        id: "gathering-facts".to_owned(),
+        task: Arc::new(task),
+        context: play.context.child(keywords),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_of_batches() {
+        assert_eq!(batch_size(&Value::Int(2), 5), Some(2));
+        assert_eq!(batch_size(&"50%".into(), 5), Some(2));
+        assert_eq!(batch_size(&"1%".into(), 5), Some(1));
+        assert_eq!(batch_size(&Value::Int(0), 5), Some(5));
+        assert_eq!(batch_size(&"many".into(), 5), None);
+    }
+}

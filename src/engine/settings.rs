@@ -1,0 +1,223 @@
+//! The keywords of a task as they apply to one host and item.
+
+use std::time::Duration;
+
+use ocplay_language::diagnostic::Diagnostic;
+use ocplay_language::plan::Context;
+use ocplay_language::playbook::ast::{Keyword, Word};
+use ocplay_language::template::Templar;
+use ocplay_language::value::{Map, Value};
+use ocplay_language::vars::scope::Scope;
+use ocplay_protocol::coerce;
+
+use crate::connection::{Become, ConnectError};
+use crate::options::RunOptions;
+use crate::outcome::ActionOutcome;
+use crate::secret::Secret;
+
+/// Keywords, evaluated.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) check: bool,
+    pub(crate) diff: bool,
+    pub(crate) no_log: bool,
+    pub(crate) ignore_errors: bool,
+    pub(crate) ignore_unreachable: bool,
+    pub(crate) delegate_to: Option<String>,
+    pub(crate) delegate_facts: bool,
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) remote_user: Option<String>,
+    pub(crate) connection: Option<String>,
+    pub(crate) port: Option<u16>,
+}
+
+/// Evaluates keywords in a scope.
+pub(crate) struct Evaluator<'a> {
+    pub(crate) templar: &'a Templar,
+    pub(crate) scope: &'a Scope,
+}
+
+type Evaluated<T> = Result<T, Box<ActionOutcome>>;
+
+impl Evaluator<'_> {
+    pub(crate) fn value(&self, word: &Word) -> Evaluated<Value> {
+        self.templar
+            .resolve(&word.value, self.scope)
+            .map_err(|error| Box::new(ActionOutcome::template(&error)))
+    }
+
+    pub(crate) fn boolean(&self, word: &Word) -> Evaluated<bool> {
+        let value = self.value(word)?;
+        coerce::boolean(&value.to_json()).map_err(|reason| wrong(word, &reason))
+    }
+
+    pub(crate) fn number(&self, word: &Word) -> Evaluated<f64> {
+        let value = self.value(word)?;
+        coerce::float(&value.to_json()).map_err(|reason| wrong(word, &reason))
+    }
+
+    pub(crate) fn text(&self, word: &Word) -> Evaluated<String> {
+        let value = self.value(word)?;
+        coerce::text(&value.to_json()).map_err(|reason| wrong(word, &reason))
+    }
+
+    fn flag(&self, context: &Context, keyword: Keyword) -> Evaluated<Option<bool>> {
+        match context.get(keyword) {
+            Some(word) if word.value.is_null() => Ok(None),
+            Some(word) => match self.value(word)? {
+                Value::Omit | Value::Null => Ok(None),
+                value => coerce::boolean(&value.to_json())
+                    .map(Some)
+                    .map_err(|reason| wrong(word, &reason)),
+            },
+            None => Ok(None),
+        }
+    }
+
+    fn words(&self, context: &Context, keyword: Keyword) -> Evaluated<Option<String>> {
+        match context.get(keyword) {
+            None => Ok(None),
+            Some(word) => match self.value(word)? {
+                Value::Omit | Value::Null => Ok(None),
+                value => coerce::text(&value.to_json())
+                    .map(Some)
+                    .map_err(|reason| wrong(word, &reason)),
+            },
+        }
+    }
+
+    pub(crate) fn settings(&self, context: &Context, options: &RunOptions) -> Evaluated<Settings> {
+        let flag = |keyword| self.flag(context, keyword);
+        Ok(Settings {
+            check: flag(Keyword::CheckMode)?.unwrap_or(options.check),
+            diff: flag(Keyword::Diff)?.unwrap_or(options.diff),
+            no_log: flag(Keyword::NoLog)?.unwrap_or(false),
+            ignore_errors: flag(Keyword::IgnoreErrors)?.unwrap_or(false),
+            ignore_unreachable: flag(Keyword::IgnoreUnreachable)?.unwrap_or(false),
+            delegate_to: self
+                .words(context, Keyword::DelegateTo)?
+                .filter(|name| !name.is_empty()),
+            delegate_facts: flag(Keyword::DelegateFacts)?.unwrap_or(false),
+            environment: self.environment(context)?,
+            timeout: match context.get(Keyword::Timeout) {
+                Some(word) => Some(self.number(word)?)
+                    .filter(|seconds| *seconds > 0.0)
+                    .map(Duration::from_secs_f64),
+                None => None,
+            },
+            remote_user: self.words(context, Keyword::RemoteUser)?,
+            connection: self.words(context, Keyword::Connection)?,
+            port: match self.words(context, Keyword::Port)? {
+                Some(text) => text.parse().ok(),
+                None => None,
+            },
+        })
+    }
+
+    fn environment(&self, context: &Context) -> Evaluated<Vec<(String, String)>> {
+        let mut all = Map::new();
+        for word in context.environment() {
+            match self.value(word)? {
+                Value::Map(map) => all.extend(&map),
+                Value::Null | Value::Omit => {}
+                other => {
+                    return Err(wrong(
+                        word,
+                        &format!("a {} is not a mapping", other.type_name()),
+                    ));
+                }
+            }
+        }
+        Ok(all
+            .entries()
+            .map(|(name, value)| {
+                let text = coerce::text(&value.to_json()).unwrap_or_default();
+                (name.to_string(), text)
+            })
+            .collect())
+    }
+
+    /// Whom to become, from variables, keywords and the command line, in this
+    /// order.
+    pub(crate) fn becoming(
+        &self,
+        context: &Context,
+        options: &RunOptions,
+        vars: &dyn crate::connection::Variables,
+    ) -> Evaluated<Option<Become>> {
+        let variable = |names: &[&str]| {
+            vars.text(names)
+                .map_err(|error: ConnectError| Box::new(ActionOutcome::failure(error.to_string())))
+        };
+        let enabled = match variable(&["ansible_become"])? {
+            Some(text) => coerce::boolean(&text.into()).map_err(|reason| {
+                Box::new(ActionOutcome::failure(format!("ansible_become: {reason}")))
+            })?,
+            None => self
+                .flag(context, Keyword::Become)?
+                .unwrap_or(options.becoming.enabled),
+        };
+        if !enabled {
+            return Ok(None);
+        }
+        let pick = |from_vars: Option<String>,
+                    keyword: Keyword,
+                    option: Option<&String>,
+                    default: &str| {
+            Ok::<String, Box<ActionOutcome>>(match from_vars {
+                Some(text) => text,
+                None => self
+                    .words(context, keyword)?
+                    .or_else(|| option.cloned())
+                    .unwrap_or_else(|| default.to_owned()),
+            })
+        };
+        let method = pick(
+            variable(&["ansible_become_method"])?,
+            Keyword::BecomeMethod,
+            options.becoming.method.as_ref(),
+            "sudo",
+        )?;
+        let flags = pick(
+            variable(&["ansible_sudo_flags", "ansible_become_flags"])?,
+            Keyword::BecomeFlags,
+            None,
+            "-H -S",
+        )?;
+        let flags: Vec<&str> = flags
+            .split_whitespace()
+            .filter(|flag| *flag != "-n")
+            .collect();
+        Ok(Some(Become {
+            user: pick(
+                variable(&["ansible_become_user"])?,
+                Keyword::BecomeUser,
+                options.becoming.user.as_ref(),
+                "root",
+            )?,
+            password: variable(&[
+                "ansible_become_password",
+                "ansible_become_pass",
+                "ansible_sudo_pass",
+                "ansible_sudo_password",
+            ])?
+            .map(Secret::new)
+            .or_else(|| options.ssh.become_password.clone()),
+            flags: flags.join(" "),
+            exe: pick(
+                variable(&["ansible_become_exe"])?,
+                Keyword::BecomeExe,
+                None,
+                "sudo",
+            )?,
+            method: method.rsplit('.').next().unwrap_or(&method).to_owned(),
+        }))
+    }
+}
+
+fn wrong(word: &Word, reason: &str) -> Box<ActionOutcome> {
+    Box::new(ActionOutcome::mistake(
+        Diagnostic::error("wrong-type", reason.to_owned()).at(&word.span),
+    ))
+}

@@ -1,0 +1,734 @@
+//! One task on one host: loop, condition, attempts, verdict.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ocplay_language::diagnostic::Diagnostic;
+use ocplay_language::loader::Loader;
+use ocplay_language::plan::{PlannedPlay, PlannedTask, Resolver, Role};
+use ocplay_language::playbook::ast::{Keyword, Word};
+use ocplay_language::source::Span;
+use ocplay_language::template::{Templar, TemplateError};
+use ocplay_language::value::{Map, Value};
+use ocplay_language::vars::precedence::Level;
+use ocplay_language::vars::scope::Scope;
+use sha2::{Digest, Sha256};
+
+use crate::actions::{self, Call};
+use crate::connection::Pool;
+use crate::event::{Event, Report, Sink, Status, TaskInfo};
+use crate::looping::{self, Items};
+use crate::options::RunOptions;
+use crate::outcome::{ActionOutcome, HostOutcome};
+use crate::settings::{Evaluator, Settings};
+use crate::world::{Snapshot, task_scope};
+
+/// What every task of a run shares.
+pub(crate) struct Shared {
+    pub(crate) options: RunOptions,
+    pub(crate) resolver: Arc<Resolver>,
+    pub(crate) templar: Templar,
+    pub(crate) pool: Pool,
+    pub(crate) events: Arc<dyn Sink>,
+    pub(crate) loader: Arc<dyn Loader>,
+}
+
+/// One task on its way to several hosts.
+pub(crate) struct Step {
+    pub(crate) planned: Arc<PlannedTask>,
+    pub(crate) info: Arc<TaskInfo>,
+    pub(crate) play: Arc<PlannedPlay>,
+    pub(crate) play_vars: Arc<Vec<(Level, Arc<Map>)>>,
+    pub(crate) dynamic_roles: Arc<Vec<Arc<Role>>>,
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// `ansible_play_hosts` and its kind, `groups`.
+    pub(crate) play_magic: Arc<Map>,
+}
+
+impl Step {
+    pub(crate) fn scope(&self, host: &str) -> Scope {
+        let base = self.snapshot.scopes.get(host).cloned().unwrap_or_default();
+        let base = base
+            .with_hosts(Arc::clone(&self.snapshot) as _)
+            .with(Level::Magic, Arc::clone(&self.play_magic));
+        task_scope(
+            &base,
+            &self.play,
+            &self.play_vars,
+            &self.planned,
+            &self.dynamic_roles,
+        )
+    }
+}
+
+/// One item's end, before it is combined.
+struct ItemOutcome {
+    outcome: ActionOutcome,
+    settings: Option<Settings>,
+    args_hash: String,
+}
+
+/// Runs a task on a host; never panics, never gives up without an outcome.
+pub(crate) async fn run_on_host(
+    shared: &Arc<Shared>,
+    step: &Arc<Step>,
+    host: Arc<str>,
+) -> HostOutcome {
+    let started = Instant::now();
+    shared.events.event(Event::HostStarted {
+        host: Arc::clone(&host),
+        task: Arc::clone(&step.info),
+    });
+    let scope = step.scope(&host);
+    let runner = Runner {
+        shared,
+        step,
+        host: &host,
+    };
+    let (item, looped) = match looping::items(&shared.templar, &step.planned, &scope) {
+        Ok(Items::None) => (runner.item(&scope, None).await, false),
+        Ok(Items::Of(items)) => (runner.all_items(&scope, items).await, true),
+        Err(error) => (runner.loop_failed(&scope, *error), false),
+    };
+    runner.finish(&scope, item, looped, started.elapsed())
+}
+
+struct Runner<'a> {
+    shared: &'a Arc<Shared>,
+    step: &'a Arc<Step>,
+    host: &'a Arc<str>,
+}
+
+impl Runner<'_> {
+    fn templar(&self) -> &Templar {
+        &self.shared.templar
+    }
+
+    /// The loop's list could not be had. Where a condition is false without
+    /// any item, the task is skipped all the same.
+    fn loop_failed(&self, scope: &Scope, error: ActionOutcome) -> ItemOutcome {
+        let outcome = match self.condition(scope) {
+            Ok(Some(skipped)) => skipped,
+            _ => error,
+        };
+        ItemOutcome {
+            outcome,
+            settings: None,
+            args_hash: String::new(),
+        }
+    }
+
+    /// `Some` when a condition is false.
+    fn condition(&self, scope: &Scope) -> Result<Option<ActionOutcome>, ActionOutcome> {
+        for word in self.step.planned.context.when() {
+            match self.holds(word, scope) {
+                Ok(true) => {}
+                Ok(false) => {
+                    return Ok(Some(
+                        ActionOutcome::skipped("Conditional result was False")
+                            .with("false_condition", plain(&word.value)),
+                    ));
+                }
+                Err(outcome) => return Err(*outcome),
+            }
+        }
+        Ok(None)
+    }
+
+    fn holds(&self, word: &Word, scope: &Scope) -> Result<bool, Box<ActionOutcome>> {
+        condition(self.templar(), &word.value, &word.span, scope)
+            .map_err(|error| Box::new(ActionOutcome::template(&error)))
+    }
+
+    async fn all_items(&self, scope: &Scope, items: Vec<Value>) -> ItemOutcome {
+        let control = &self.step.planned.task.loop_control;
+        let evaluator = Evaluator {
+            templar: self.templar(),
+            scope,
+        };
+        let names = match looping::names(control, &evaluator) {
+            Ok(names) => names,
+            Err(outcome) => {
+                return ItemOutcome {
+                    outcome: *outcome,
+                    settings: None,
+                    args_hash: String::new(),
+                };
+            }
+        };
+        let mut done: Vec<ItemOutcome> = Vec::new();
+        let mut results = Vec::new();
+        let total = items.len();
+        for (index, item) in items.iter().enumerate() {
+            if index > 0
+                && let Some(pause) = names.pause
+            {
+                tokio::time::sleep(pause).await;
+            }
+            let inner = names.scope(scope, &items, index);
+            let mut outcome = self.item(&inner, Some(item)).await;
+            outcome.outcome.result.insert(&*names.item, item.clone());
+            outcome
+                .outcome
+                .result
+                .insert("ansible_loop_var", names.item.as_str());
+            if let Some(name) = &names.index {
+                outcome
+                    .outcome
+                    .result
+                    .insert(name.as_str(), i64::try_from(index).unwrap_or(0));
+                outcome
+                    .outcome
+                    .result
+                    .insert("ansible_index_var", name.as_str());
+            }
+            let label = names.label(control, &inner, self.templar(), item);
+            let status = status_of(&outcome.outcome, outcome.settings.as_ref());
+            let report = self.report(&outcome, status, Some(label.clone()));
+            self.shared.events.event(Event::ItemDone {
+                host: Arc::clone(self.host),
+                task: Arc::clone(&self.step.info),
+                report,
+            });
+            label_includes(&mut outcome.outcome, &label);
+            results.push(finished_result(&outcome.outcome));
+            let unreachable = outcome.outcome.unreachable;
+            done.push(outcome);
+            if unreachable {
+                break;
+            }
+            let broken = control
+                .break_when
+                .iter()
+                .try_fold(!control.break_when.is_empty(), |all, word| {
+                    Ok::<bool, Box<ActionOutcome>>(all && self.holds(word, &inner)?)
+                });
+            if index + 1 < total && matches!(broken, Ok(true)) {
+                break;
+            }
+        }
+        combine(done, results)
+    }
+
+    /// The task for one item, or without a loop.
+    async fn item(&self, scope: &Scope, item: Option<&Value>) -> ItemOutcome {
+        let planned = &self.step.planned;
+        let mut args_hash = String::new();
+        match self.condition(scope) {
+            Ok(None) => {}
+            Ok(Some(outcome)) | Err(outcome) => {
+                let evaluator = Evaluator {
+                    templar: self.templar(),
+                    scope,
+                };
+                let settings = evaluator
+                    .settings(&planned.context, &self.shared.options)
+                    .ok();
+                return ItemOutcome {
+                    outcome,
+                    settings,
+                    args_hash,
+                };
+            }
+        }
+        let evaluator = Evaluator {
+            templar: self.templar(),
+            scope,
+        };
+        let settings = match evaluator.settings(&planned.context, &self.shared.options) {
+            Ok(settings) => settings,
+            Err(outcome) => {
+                return ItemOutcome {
+                    outcome: *outcome,
+                    settings: None,
+                    args_hash,
+                };
+            }
+        };
+        let outcome = self.attempts(scope, &settings, item, &mut args_hash).await;
+        ItemOutcome {
+            outcome,
+            settings: Some(settings),
+            args_hash,
+        }
+    }
+
+    /// Tries until `until` holds, if there is one.
+    async fn attempts(
+        &self,
+        scope: &Scope,
+        settings: &Settings,
+        item: Option<&Value>,
+        args_hash: &mut String,
+    ) -> ActionOutcome {
+        let task = &self.step.planned.task;
+        let evaluator = Evaluator {
+            templar: self.templar(),
+            scope,
+        };
+        let number = |word: &Option<Word>| match word {
+            Some(word) => evaluator.number(word).map(Some),
+            None => Ok(None),
+        };
+        let (retries, delay) = match (number(&task.retries), number(&task.delay)) {
+            (Ok(retries), Ok(delay)) => (retries, delay.unwrap_or(5.0)),
+            (Err(outcome), _) | (_, Err(outcome)) => return *outcome,
+        };
+        let repeated = !task.until.is_empty() || retries.is_some();
+        let retries = retries.map_or(3, |count| count.max(0.0) as u32);
+        let executions = if repeated { retries + 1 } else { 1 };
+        let mut attempt = 1;
+        loop {
+            let mut outcome = self.once(scope, settings, item, args_hash).await;
+            if outcome.unreachable {
+                return outcome;
+            }
+            if repeated {
+                outcome
+                    .result
+                    .insert("attempts", i64::from(attempt.min(retries.max(1))));
+            }
+            self.judge(scope, &mut outcome);
+            if !repeated {
+                return outcome;
+            }
+            let scope = self.with_result(scope, &outcome);
+            let mut met = task.until.is_empty() && !outcome.failed;
+            if !task.until.is_empty() {
+                met = true;
+                for word in &task.until {
+                    match self.holds(word, &scope) {
+                        Ok(true) => {}
+                        Ok(false) => met = false,
+                        Err(error) => return *error,
+                    }
+                }
+            }
+            if met {
+                return outcome;
+            }
+            if attempt >= executions {
+                outcome.failed = true;
+                return outcome;
+            }
+            let left = executions - attempt;
+            attempt += 1;
+            let result = if settings.no_log {
+                censored(&outcome)
+            } else {
+                finished_result(&outcome).to_json()
+            };
+            self.shared.events.event(Event::Retrying {
+                host: Arc::clone(self.host),
+                task: Arc::clone(&self.step.info),
+                left,
+                result: Arc::new(result),
+            });
+            tokio::time::sleep(Duration::from_secs_f64(delay.clamp(0.0, 86_400.0))).await;
+        }
+    }
+
+    async fn once(
+        &self,
+        scope: &Scope,
+        settings: &Settings,
+        item: Option<&Value>,
+        args_hash: &mut String,
+    ) -> ActionOutcome {
+        let args = match self.arguments(scope) {
+            Ok(args) => args,
+            Err(outcome) => return *outcome,
+        };
+        let mut hash = Sha256::new();
+        hash.update(Value::from(args.clone()).to_json().to_string());
+        *args_hash = hash
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let call = Call {
+            shared: self.shared,
+            step: self.step,
+            host: self.host,
+            scope,
+            settings,
+            args,
+            item,
+        };
+        match settings.timeout {
+            None => actions::run(&call).await,
+            Some(limit) => match tokio::time::timeout(limit, actions::run(&call)).await {
+                Ok(outcome) => outcome,
+                Err(_) => ActionOutcome::failure(format!(
+                    "the task did not end within its timeout of {} s",
+                    limit.as_secs_f64()
+                ))
+                .with("timedout", Value::from(true)),
+            },
+        }
+    }
+
+    /// Arguments with their templates resolved, omitted ones left out,
+    /// defaults for modules filled in.
+    fn arguments(&self, scope: &Scope) -> Result<Map, Box<ActionOutcome>> {
+        let planned = &self.step.planned;
+        let action = &planned.task.action;
+        let module = planned.module();
+        let templar = self.templar();
+        let resolve = |value: &Value| {
+            templar
+                .resolve(value, scope)
+                .map_err(|error| Box::new(ActionOutcome::template(&error)))
+        };
+        let mut args = Map::new();
+        for word in planned.context.module_defaults() {
+            if let Value::Map(defaults) = resolve(&word.value)? {
+                for (name, values) in defaults.entries() {
+                    let short = ocplay_language::playbook::ast::short_module_name(name);
+                    if short == module
+                        && let Some(values) = values.as_map()
+                    {
+                        args.extend(values);
+                    }
+                }
+            }
+        }
+        // `debug` and `set_fact` look at some arguments themselves.
+        for arg in &action.args {
+            let value = if actions::keeps_lazy(module, &arg.name) {
+                arg.value.clone()
+            } else {
+                resolve(&arg.value)?
+            };
+            if !matches!(value, Value::Omit) {
+                args.insert(&*arg.name, value);
+            }
+        }
+        if let Some(raw) = &action.raw {
+            match resolve(&raw.value)? {
+                Value::Map(map) => args.extend(&map),
+                Value::Omit => {}
+                value => args.insert("_raw_params", value),
+            }
+        }
+        Ok(args)
+    }
+
+    fn with_result(&self, scope: &Scope, outcome: &ActionOutcome) -> Scope {
+        match self.register_name() {
+            Some(name) => scope.with_var(Level::Magic, &name, finished_result(outcome)),
+            None => scope.clone(),
+        }
+    }
+
+    fn register_name(&self) -> Option<String> {
+        let word = self.step.planned.task.register.as_ref()?;
+        word.value.as_str().map(str::to_owned)
+    }
+
+    /// `changed_when` and `failed_when` have the last word.
+    fn judge(&self, scope: &Scope, outcome: &mut ActionOutcome) {
+        let task = &self.step.planned.task;
+        if outcome.skipped || (task.changed_when.is_empty() && task.failed_when.is_empty()) {
+            return;
+        }
+        let scope = self.with_result(scope, outcome);
+        let all = |words: &[Word]| {
+            words.iter().try_fold(true, |all, word| {
+                Ok::<bool, Box<ActionOutcome>>(all && self.holds(word, &scope)?)
+            })
+        };
+        if !task.changed_when.is_empty() {
+            match all(&task.changed_when) {
+                Ok(changed) => outcome.changed = changed,
+                Err(error) => return fail_with(outcome, *error),
+            }
+        }
+        if !task.failed_when.is_empty() {
+            match all(&task.failed_when) {
+                Ok(failed) => {
+                    outcome.failed = failed;
+                    outcome.result.insert("failed_when_result", failed);
+                }
+                Err(error) => fail_with(outcome, *error),
+            }
+        }
+    }
+
+    fn report(&self, item: &ItemOutcome, status: Status, label: Option<String>) -> Report {
+        let outcome = &item.outcome;
+        let settings = item.settings.as_ref();
+        let no_log = settings.map_or_else(|| self.hides(), |settings| settings.no_log);
+        let shown = settings.is_none_or(|settings| settings.diff) && !no_log;
+        Report {
+            status,
+            result: Arc::new(if no_log {
+                censored(outcome)
+            } else {
+                finished_result(outcome).to_json()
+            }),
+            diff: if shown {
+                outcome.diff.clone()
+            } else {
+                Vec::new()
+            },
+            item: if no_log && label.is_some() {
+                Some("(censored due to no_log)".to_owned())
+            } else {
+                label
+            },
+            delegated: settings
+                .and_then(|settings| settings.delegate_to.as_deref())
+                .filter(|name| **name != **self.host)
+                .map(Arc::from),
+            no_log,
+            args_hash: item.args_hash.clone(),
+            mistake: if no_log {
+                None
+            } else {
+                outcome.mistake.clone()
+            },
+        }
+    }
+
+    /// Settings could not be evaluated: hide the result where it may be secret.
+    fn hides(&self) -> bool {
+        self.step
+            .planned
+            .context
+            .get(Keyword::NoLog)
+            .is_some_and(|word| word.value != Value::Bool(false))
+    }
+
+    fn finish(
+        &self,
+        scope: &Scope,
+        item: ItemOutcome,
+        looped: bool,
+        duration: Duration,
+    ) -> HostOutcome {
+        let status = status_of(&item.outcome, item.settings.as_ref());
+        let report = self.report(&item, status, None);
+        let delegate = item
+            .settings
+            .as_ref()
+            .filter(|settings| settings.delegate_facts);
+        let fact_host = delegate
+            .and_then(|settings| settings.delegate_to.as_deref())
+            .map(Arc::from);
+        let mut result = finished_result(&item.outcome);
+        if let (Value::Map(map), Some(name)) = (&mut result, &report.delegated) {
+            let mut delegated = Map::new();
+            delegated.insert("ansible_delegated_host", Value::Str(Arc::clone(name)));
+            Arc::make_mut(map).insert("ansible_delegated_vars", delegated);
+        }
+        self.shared.events.event(Event::HostDone {
+            host: Arc::clone(self.host),
+            task: Arc::clone(&self.step.info),
+            report,
+            looped,
+            duration,
+        });
+        HostOutcome {
+            host: Arc::clone(self.host),
+            status,
+            result,
+            effects: item.outcome.effects,
+            fact_host,
+            notify: if item.outcome.changed {
+                self.notify(scope)
+            } else {
+                Vec::new()
+            },
+            register: self.register_name(),
+        }
+    }
+
+    fn notify(&self, scope: &Scope) -> Vec<String> {
+        let Some(word) = self.step.planned.context.get(Keyword::Notify) else {
+            return Vec::new();
+        };
+        match self.templar().resolve(&word.value, scope) {
+            Ok(Value::List(items)) => items
+                .iter()
+                .filter_map(|item| item.as_str().map(str::to_owned))
+                .collect(),
+            Ok(value) => value.as_str().map(str::to_owned).into_iter().collect(),
+            Err(error) => {
+                self.shared.events.event(Event::Warning(error.diagnostic()));
+                Vec::new()
+            }
+        }
+    }
+}
+
+fn fail_with(outcome: &mut ActionOutcome, error: ActionOutcome) {
+    outcome.failed = true;
+    outcome.result.extend(&error.result);
+    outcome.mistake = error.mistake;
+}
+
+/// A template's text, or the value itself.
+fn plain(value: &Value) -> Value {
+    value.as_str().map_or_else(|| value.clone(), Value::from)
+}
+
+fn status_of(outcome: &ActionOutcome, settings: Option<&Settings>) -> Status {
+    let ignores = |pick: fn(&Settings) -> bool| settings.is_some_and(pick);
+    if outcome.unreachable {
+        if ignores(|settings| settings.ignore_unreachable) {
+            Status::Ignored
+        } else {
+            Status::Unreachable
+        }
+    } else if outcome.failed {
+        if ignores(|settings| settings.ignore_errors) {
+            Status::Ignored
+        } else {
+            Status::Failed
+        }
+    } else if outcome.skipped {
+        Status::Skipped
+    } else if outcome.changed {
+        Status::Changed
+    } else {
+        Status::Ok
+    }
+}
+
+/// What `register` keeps and events show.
+fn finished_result(outcome: &ActionOutcome) -> Value {
+    let mut result = outcome.result.clone();
+    result.insert("changed", outcome.changed);
+    if outcome.skipped {
+        result.insert("skipped", true);
+    }
+    result.insert("failed", outcome.failed);
+    result.into()
+}
+
+fn censored(outcome: &ActionOutcome) -> serde_json::Value {
+    serde_json::json!({
+        "censored": "the output has been hidden due to the fact that 'no_log: true' was specified for this result",
+        "changed": outcome.changed,
+    })
+}
+
+fn label_includes(outcome: &mut ActionOutcome, label: &str) {
+    use crate::outcome::Effect;
+    for effect in &mut outcome.effects {
+        match effect {
+            Effect::IncludeTasks(include) => include.item = Some(label.to_owned()),
+            Effect::IncludeRole(include) => include.item = Some(label.to_owned()),
+            _ => {}
+        }
+    }
+}
+
+/// Items to one result.
+fn combine(items: Vec<ItemOutcome>, results: Vec<Value>) -> ItemOutcome {
+    let mut all = ActionOutcome::default();
+    let mut settings = None;
+    let mut hash = Sha256::new();
+    let count = items.len();
+    let mut skipped = 0;
+    let mut forgiven = true;
+    for item in items {
+        all.changed |= item.outcome.changed;
+        all.failed |= item.outcome.failed;
+        all.unreachable |= item.outcome.unreachable;
+        skipped += usize::from(item.outcome.skipped);
+        all.diff.extend(item.outcome.diff);
+        all.effects.extend(item.outcome.effects);
+        if item.outcome.failed {
+            forgiven &= item
+                .settings
+                .as_ref()
+                .is_some_and(|settings| settings.ignore_errors);
+            all.mistake = all.mistake.or(item.outcome.mistake);
+        }
+        hash.update(item.args_hash);
+        settings = item.settings.or(settings);
+    }
+    if let Some(settings) = &mut settings {
+        settings.ignore_errors = forgiven && settings.ignore_errors;
+    }
+    all.result.insert("results", results);
+    if count == 0 {
+        all.skipped = true;
+        all.result.insert("skipped_reason", "No items in the list");
+    } else if skipped == count {
+        all.skipped = true;
+        all.result.insert("msg", "All items skipped");
+    } else if all.failed {
+        all.result.insert("msg", "One or more items failed");
+    } else {
+        all.result.insert("msg", "All items completed");
+        all.result.insert("skipped", false);
+    }
+    let args_hash = hash
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    ItemOutcome {
+        outcome: all,
+        settings,
+        args_hash,
+    }
+}
+
+/// The title of a task, with templates resolved where that works.
+pub(crate) fn info(
+    planned: &PlannedTask,
+    templar: &Templar,
+    scope: &Scope,
+    handler: bool,
+) -> TaskInfo {
+    let name = planned
+        .task
+        .name
+        .as_ref()
+        .map(|word| match templar.resolve(&word.value, scope) {
+            Ok(value) => value.as_str().unwrap_or_default().to_owned(),
+            Err(_) => word.value.as_str().unwrap_or_default().to_owned(),
+        });
+    let span = &planned.task.span;
+    TaskInfo {
+        id: planned.id.as_str().into(),
+        title: planned.title(name.as_deref()),
+        module: planned.task.action.name.clone(),
+        path: format!("{}:{}", span.path().display(), span.position().0),
+        handler,
+    }
+}
+
+/// A condition with its place, so that an error can show it.
+pub(crate) fn condition(
+    templar: &Templar,
+    value: &Value,
+    span: &Span,
+    scope: &Scope,
+) -> Result<bool, TemplateError> {
+    match value {
+        Value::Str(text) => {
+            let written = span.text();
+            let quoted = usize::from(written.starts_with(['"', '\'']));
+            let exact = written
+                .get(quoted..)
+                .is_some_and(|rest| rest.starts_with(&**text));
+            let offset = exact.then_some(u32::from(quoted == 1));
+            templar.condition_at(text, span, offset, scope)
+        }
+        other => templar.condition(other, scope),
+    }
+}
+
+/// A mistake as text, for the places that carry only text.
+pub(crate) fn first_text(problems: &[Diagnostic]) -> String {
+    problems
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
+}

@@ -1,0 +1,511 @@
+//! Every mistake that can be known before a host is contacted.
+//!
+//! Names of modules and arguments, literal values of the wrong type, template
+//! syntax, names of filters, files, roles and handlers. What depends on a
+//! variable is left to the run.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ocplay_protocol::ModuleInfo;
+
+use super::resolve::{Resolver, file_word, role_of_task};
+use super::{Context, Handler, Node, Plan, PlannedPlay, PlannedTask};
+use crate::catalogue::STRUCTURAL;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::playbook::ast::{Keyword, Loop, Word};
+use crate::playbook::split_pairs;
+use crate::source::Span;
+use crate::value::{Value, is_template};
+
+/// Keys of a task that ocplay's own words take.
+const META: [&str; 11] = [
+    "flush_handlers",
+    "end_play",
+    "end_host",
+    "end_batch",
+    "end_role",
+    "clear_facts",
+    "clear_host_errors",
+    "refresh_inventory",
+    "reset_connection",
+    "noop",
+    "role_complete",
+];
+
+/// Checks a whole plan.
+#[must_use]
+pub fn check(plan: &Plan, resolver: &Resolver) -> Vec<Diagnostic> {
+    let mut checker = Checker {
+        resolver,
+        found: Vec::new(),
+        seen_files: HashSet::new(),
+        seen_tasks: HashSet::new(),
+    };
+    for play in &plan.plays {
+        checker.play(play);
+    }
+    checker.found
+}
+
+struct Checker<'a> {
+    resolver: &'a Resolver,
+    found: Vec<Diagnostic>,
+    seen_files: HashSet<PathBuf>,
+    /// A file imported many times is reported once.
+    seen_tasks: HashSet<(String, usize)>,
+}
+
+impl Checker<'_> {
+    fn push(&mut self, diagnostic: Diagnostic) {
+        let known = self.found.iter().any(|old| {
+            old.message == diagnostic.message
+                && old.labels.first().map(|label| &label.span)
+                    == diagnostic.labels.first().map(|label| &label.span)
+        });
+        if !known {
+            self.found.push(diagnostic);
+        }
+    }
+
+    fn play(&mut self, play: &PlannedPlay) {
+        self.keywords(&play.context);
+        self.value(&play.play.hosts.value);
+        let lists = [&play.pre_tasks, &play.tasks, &play.post_tasks];
+        let mut dynamic_roles = false;
+        let mut listed: Vec<Arc<PlannedTask>> = Vec::new();
+        for node in lists.into_iter().flatten() {
+            node.each_task(&mut |task| listed.push(Arc::clone(task)));
+        }
+        for handler in &play.handlers {
+            handler
+                .node
+                .each_task(&mut |task| listed.push(Arc::clone(task)));
+        }
+        for task in &listed {
+            dynamic_roles |= matches!(task.module(), "include_role" | "include");
+            self.task(task);
+        }
+        if !dynamic_roles {
+            for task in &listed {
+                self.notified(task, &play.handlers);
+            }
+        }
+    }
+
+    fn nodes(&mut self, nodes: &[Node]) {
+        for node in nodes {
+            let mut tasks = Vec::new();
+            node.each_task(&mut |task| tasks.push(Arc::clone(task)));
+            for task in tasks {
+                self.task(&task);
+            }
+        }
+    }
+
+    fn task(&mut self, planned: &Arc<PlannedTask>) {
+        let task = &planned.task;
+        let place = task.span.range().start;
+        let file = task.span.path().to_string_lossy().into_owned();
+        let role = planned.context.role().map_or("", |role| &role.name);
+        if !self.seen_tasks.insert((format!("{file} {role}"), place)) {
+            return;
+        }
+        for link in planned.context.chain() {
+            self.keywords(link);
+        }
+        if let Some(name) = &task.name {
+            self.value(&name.value);
+        }
+        for word in task
+            .until
+            .iter()
+            .chain(&task.changed_when)
+            .chain(&task.failed_when)
+        {
+            self.condition(word);
+        }
+        for word in [&task.retries, &task.delay, &task.asynchronous, &task.poll]
+            .into_iter()
+            .flatten()
+        {
+            self.value(&word.value);
+        }
+        match &task.loop_over {
+            Some(Loop::Items(word)) => self.value(&word.value),
+            Some(Loop::Lookup { name, terms }) => {
+                self.value(&terms.value);
+                if !self.resolver.templar().has_lookup(name) {
+                    self.push(
+                        Diagnostic::error(
+                            "unknown-lookup",
+                            format!("there is no lookup '{name}' for 'with_{name}'"),
+                        )
+                        .at(&terms.span)
+                        .suggest(
+                            name,
+                            [
+                                "items",
+                                "dict",
+                                "fileglob",
+                                "first_found",
+                                "nested",
+                                "sequence",
+                                "subelements",
+                                "together",
+                                "indexed_items",
+                                "flattened",
+                                "lines",
+                            ],
+                        ),
+                    );
+                }
+            }
+            None => {}
+        }
+        for arg in &task.action.args {
+            self.value(&arg.value);
+        }
+        if let Some(raw) = &task.action.raw {
+            self.value(&raw.value);
+        }
+        self.action(planned);
+    }
+
+    fn keywords(&mut self, context: &Context) {
+        let keywords = context.own();
+        for word in &keywords.when {
+            self.condition(word);
+        }
+        for word in keywords
+            .words
+            .values()
+            .chain(&keywords.environment)
+            .chain(&keywords.tags)
+        {
+            self.value(&word.value);
+        }
+        for (_, value) in keywords.vars.iter() {
+            self.value(value);
+        }
+    }
+
+    /// Syntax of every template inside a value.
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::Template(template) => {
+                if let Err(problem) = self.resolver.templar().check(template) {
+                    self.push(problem);
+                }
+            }
+            Value::List(items) => items.iter().for_each(|item| self.value(item)),
+            Value::Map(map) => map.iter().for_each(|(_, value)| self.value(value)),
+            _ => {}
+        }
+    }
+
+    fn condition(&mut self, word: &Word) {
+        match &word.value {
+            Value::Str(text) => {
+                let offset = word.span.text().starts_with(&**text).then_some(0);
+                let offset =
+                    offset.or_else(|| word.span.text().get(1..)?.starts_with(&**text).then_some(1));
+                if let Err(problem) = self
+                    .resolver
+                    .templar()
+                    .check_expression(text, &word.span, offset)
+                {
+                    self.push(problem);
+                }
+            }
+            other => self.value(other),
+        }
+    }
+
+    fn action(&mut self, planned: &Arc<PlannedTask>) {
+        let action = &planned.task.action;
+        let name = action.short_name();
+        let Some(info) = self.resolver.catalogue().get(name) else {
+            if STRUCTURAL.contains(&name) {
+                self.structural(planned);
+            } else {
+                let unknown = self
+                    .resolver
+                    .catalogue()
+                    .unknown(&action.name, &action.name_span);
+                self.push(unknown);
+            }
+            return;
+        };
+        let info = info.clone();
+        self.arguments(planned, &info);
+        self.files(planned);
+    }
+
+    fn arguments(&mut self, planned: &PlannedTask, info: &ModuleInfo) {
+        let action = &planned.task.action;
+        for arg in &action.args {
+            let Some(known) = info.arg(&arg.name) else {
+                if !info.open {
+                    let names = ocplay_protocol::catalogue::names(&info.args);
+                    let shown = names
+                        .iter()
+                        .map(String::as_str)
+                        .filter(|name| !name.starts_with('_'));
+                    self.push(
+                        Diagnostic::error(
+                            "unknown-argument",
+                            format!("'{}' is not an argument of {}", arg.name, info.name),
+                        )
+                        .at(&arg.name_span)
+                        .suggest(&arg.name, shown)
+                        .help(format!("'ocplay doc {}' shows its arguments", info.name)),
+                    );
+                }
+                continue;
+            };
+            if arg.value.is_lazy() || arg.value.is_null() {
+                continue;
+            }
+            if let Err(reason) = known.kind.accepts(&arg.value.to_json()) {
+                self.push(
+                    Diagnostic::error(
+                        "wrong-type",
+                        format!("argument '{}' of {}: {reason}", arg.name, info.name),
+                    )
+                    .at(&arg.value_span),
+                );
+            }
+        }
+        if let Some(raw) = &action.raw
+            && !info.free_form
+            && !raw.value.is_lazy()
+        {
+            self.push(
+                Diagnostic::error(
+                    "free-form",
+                    format!("{} takes no free text, only arguments", info.name),
+                )
+                .at(&raw.span)
+                .help("write one 'option: value' per line below the module"),
+            );
+        }
+        let defaults = !planned.context.module_defaults().is_empty();
+        if defaults || (action.raw.is_some() && !info.free_form) {
+            return;
+        }
+        for arg in info.args.iter().filter(|arg| arg.required) {
+            let given = std::iter::once(arg.name)
+                .chain(arg.aliases.iter().copied())
+                .any(|name| action.arg(name).is_some());
+            if !given && !(arg.name == "_raw_params" && action.raw.is_some()) {
+                self.push(
+                    Diagnostic::error(
+                        "missing-argument",
+                        format!("{} needs the argument '{}'", info.name, arg.name),
+                    )
+                    .at(&action.name_span)
+                    .help(arg.doc.lines().next().unwrap_or_default().to_owned()),
+                );
+            }
+        }
+    }
+
+    /// A literal argument as text.
+    fn literal<'a>(planned: &'a PlannedTask, names: &[&str]) -> Option<(&'a str, &'a Span)> {
+        names.iter().find_map(|name| {
+            let arg = planned.task.action.arg(name)?;
+            let text = arg.value.as_str()?;
+            (!is_template(text) && !text.is_empty()).then_some((text, &arg.value_span))
+        })
+    }
+
+    /// Under a condition, a missing file may be meant: it only warns.
+    fn missing(&mut self, planned: &PlannedTask, found: Vec<Diagnostic>) {
+        let conditional = !planned.context.when().is_empty();
+        for mut problem in found {
+            if conditional && problem.code == "missing-file" {
+                problem.severity = Severity::Warning;
+            }
+            self.push(problem);
+        }
+    }
+
+    /// Local files that the task will send.
+    fn files(&mut self, planned: &Arc<PlannedTask>) {
+        let truthy = |name: &str| {
+            planned.task.action.arg(name).is_some_and(|arg| {
+                ocplay_protocol::coerce::boolean(&arg.value.to_json()) != Ok(false)
+            })
+        };
+        let (kind, literal) = match planned.module() {
+            "template" => ("templates", Self::literal(planned, &["src"])),
+            "copy" if !truthy("remote_src") => ("files", Self::literal(planned, &["src"])),
+            "script" => {
+                let raw = planned.task.action.raw.as_ref();
+                let line = raw.and_then(|raw| Some((raw.value.as_str()?, &raw.span)));
+                let line = line.or_else(|| Self::literal(planned, &["cmd"]));
+                let first = line.and_then(|(text, span)| {
+                    let word = split_pairs(text, Some(&[])).rest;
+                    let word = word.split_whitespace().next()?.to_owned();
+                    (!is_template(&word)).then_some((word, span))
+                });
+                if let Some((word, span)) = first {
+                    let folders = planned.context.search("files");
+                    if let Err(found) = self.resolver.find(&word, &folders, span) {
+                        self.missing(planned, found);
+                    }
+                }
+                return;
+            }
+            _ => return,
+        };
+        let Some((name, span)) = literal else { return };
+        match self
+            .resolver
+            .find(name, &planned.context.search(kind), span)
+        {
+            Err(found) => self.missing(planned, found),
+            Ok(path) if kind == "templates" && self.resolver.loader().is_file(&path) => {
+                if self.seen_files.insert(path.clone()) {
+                    match self.resolver.read_source(&path) {
+                        Ok(source) => {
+                            if let Err(problem) = self.resolver.templar().check_file(&source) {
+                                self.push(problem);
+                            }
+                        }
+                        Err(found) => self.missing(planned, found),
+                    }
+                }
+            }
+            Ok(_) => {}
+        }
+    }
+
+    fn structural(&mut self, planned: &Arc<PlannedTask>) {
+        let action = &planned.task.action;
+        match planned.module() {
+            "include_tasks" | "include" => {
+                let word = match file_word(action, &["file", "_raw_params"]) {
+                    Ok(word) => word,
+                    Err(found) => return self.missing(planned, found),
+                };
+                let Some(name) = word.value.as_str().filter(|name| !is_template(name)) else {
+                    return;
+                };
+                match self.resolver.find_tasks(name, &planned.context, &word.span) {
+                    Err(found) => self.missing(planned, found),
+                    Ok(path) => {
+                        let role = planned.context.role().map_or("", |role| &role.name);
+                        if self.seen_files.insert(path.join(role)) {
+                            let context = planned.context.included(Arc::default());
+                            match self.resolver.include_tasks(&path, &context) {
+                                Ok(nodes) => self.nodes(&nodes),
+                                Err(found) => self.missing(planned, found),
+                            }
+                        }
+                    }
+                }
+            }
+            "include_role" => {
+                let role = match role_of_task(&planned.task) {
+                    Ok(role) => role,
+                    Err(found) => return self.missing(planned, found),
+                };
+                let from = &role.from;
+                let names = [
+                    Some(&role.name),
+                    from.tasks.as_ref(),
+                    from.vars.as_ref(),
+                    from.defaults.as_ref(),
+                    from.handlers.as_ref(),
+                ];
+                if names.into_iter().flatten().any(|word| word.value.is_lazy()) {
+                    return;
+                }
+                let key = names
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|word| word.value.as_str());
+                let key: PathBuf = std::iter::once("role").chain(key).collect();
+                if !self.seen_files.insert(key) {
+                    return;
+                }
+                let context = planned.context.included(Arc::default());
+                match self.resolver.include_role(&role, &context) {
+                    Ok(included) => {
+                        self.nodes(&included.tasks);
+                        for handler in &included.handlers {
+                            self.nodes(std::slice::from_ref(&handler.node));
+                        }
+                    }
+                    Err(found) => self.missing(planned, found),
+                }
+            }
+            "meta" => {
+                let word = action
+                    .raw
+                    .as_ref()
+                    .and_then(|raw| Some((raw.value.as_str()?, &raw.span)));
+                match word {
+                    Some((name, _)) if META.contains(&name) || is_template(name) => {}
+                    Some((name, span)) => self.push(
+                        Diagnostic::error("meta", format!("'{name}' is not an action of meta"))
+                            .at(span)
+                            .suggest(name, META),
+                    ),
+                    None => self.push(
+                        Diagnostic::error("meta", "meta names no action").at(&action.name_span),
+                    ),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Names in `notify` that no handler has.
+    fn notified(&mut self, planned: &PlannedTask, handlers: &[Handler]) {
+        let Some(word) = planned.context.get(Keyword::Notify) else {
+            return;
+        };
+        let mut names: Vec<String> = Vec::new();
+        for handler in handlers {
+            let words = handler.name.iter().chain(&handler.listen);
+            for text in words.flat_map(texts) {
+                if is_template(&text) {
+                    return;
+                }
+                if let Some(role) = &handler.role {
+                    names.push(format!("{} : {text}", role.name));
+                }
+                names.push(text);
+            }
+        }
+        for wanted in texts(word) {
+            if is_template(&wanted) || names.contains(&wanted) {
+                continue;
+            }
+            self.push(
+                Diagnostic::error(
+                    "unknown-handler",
+                    format!("no handler is named '{wanted}' or listens to it"),
+                )
+                .at(&word.span)
+                .suggest(&wanted, names.iter().map(String::as_str))
+                .help("add it under 'handlers:' of the play or in the role's handlers/main.yml"),
+            );
+        }
+    }
+}
+
+/// One text, or the texts of a list.
+fn texts(word: &Word) -> Vec<String> {
+    match &word.value {
+        Value::List(items) => items
+            .iter()
+            .filter_map(|item| item.as_str().map(str::to_owned))
+            .collect(),
+        other => other.as_str().map(str::to_owned).into_iter().collect(),
+    }
+}

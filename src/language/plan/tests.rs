@@ -1,0 +1,322 @@
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use ocplay_protocol::{ArgInfo, ArgKind, ModuleInfo, Place};
+
+use super::*;
+use crate::catalogue::Catalogue;
+use crate::loader::Loader;
+use crate::template::Templar;
+
+/// Files in memory.
+struct Files(BTreeMap<PathBuf, &'static str>);
+
+impl Loader for Files {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let text = self.0.get(&clean(path)).ok_or(io::ErrorKind::NotFound)?;
+        Ok(text.as_bytes().to_vec())
+    }
+    fn is_file(&self, path: &Path) -> bool {
+        self.0.contains_key(&clean(path))
+    }
+    fn is_dir(&self, path: &Path) -> bool {
+        let path = clean(path);
+        self.0
+            .keys()
+            .any(|file| file != &path && file.starts_with(&path))
+    }
+    fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        let path = clean(path);
+        let mut out: Vec<PathBuf> = self
+            .0
+            .keys()
+            .filter_map(|file| Some(path.join(file.strip_prefix(&path).ok()?.components().next()?)))
+            .collect();
+        out.dedup();
+        Ok(out)
+    }
+    fn env(&self, _: &str) -> Option<String> {
+        None
+    }
+    fn shell(&self, _: &str, _: &Path) -> io::Result<(i32, Vec<u8>, Vec<u8>)> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    fn write_private(&self, _: &Path, _: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+fn clean(path: &Path) -> PathBuf {
+    path.components()
+        .filter(|part| !matches!(part, std::path::Component::CurDir))
+        .collect()
+}
+
+fn module(
+    name: &'static str,
+    free_form: bool,
+    args: &[(&'static str, ArgKind, bool)],
+) -> ModuleInfo {
+    ModuleInfo {
+        name,
+        collection: "ansible.builtin",
+        doc: String::new(),
+        place: Place::Host,
+        args: args
+            .iter()
+            .map(|(name, kind, required)| ArgInfo {
+                name,
+                aliases: Vec::new(),
+                kind: kind.clone(),
+                required: *required,
+                default: None,
+                doc: String::new(),
+            })
+            .collect(),
+        free_form,
+        open: false,
+    }
+}
+
+fn resolver(files: &[(&'static str, &'static str)]) -> Resolver {
+    let loader: Arc<dyn Loader> = Arc::new(Files(
+        files
+            .iter()
+            .map(|(path, text)| (PathBuf::from(path), *text))
+            .collect(),
+    ));
+    let catalogue = Catalogue::new([
+        module(
+            "command",
+            true,
+            &[
+                ("_raw_params", ArgKind::Text, false),
+                ("chdir", ArgKind::Path, false),
+            ],
+        ),
+        module(
+            "copy",
+            false,
+            &[
+                ("src", ArgKind::Path, false),
+                ("dest", ArgKind::Path, true),
+                ("force", ArgKind::Boolean, false),
+            ],
+        ),
+        module(
+            "template",
+            false,
+            &[("src", ArgKind::Path, true), ("dest", ArgKind::Path, true)],
+        ),
+        module(
+            "validate_argument_spec",
+            false,
+            &[("argument_spec", ArgKind::Mapping, true)],
+        ),
+    ]);
+    let templar = Templar::new(Arc::clone(&loader));
+    Resolver::new(
+        Arc::new(catalogue),
+        loader,
+        templar,
+        Vec::new(),
+        Arc::default(),
+    )
+}
+
+fn problems(files: &[(&'static str, &'static str)]) -> String {
+    let resolver = resolver(files);
+    let found = match resolver.load(&[PathBuf::from("site.yml")]) {
+        Ok(plan) => check(&plan, &resolver),
+        Err(found) => found,
+    };
+    found
+        .iter()
+        .map(|problem| format!("{problem} ({})\n", problem.help.join("; ")))
+        .collect()
+}
+
+fn titles(files: &[(&'static str, &'static str)]) -> Vec<String> {
+    let resolver = resolver(files);
+    let plan = resolver.load(&[PathBuf::from("site.yml")]).unwrap();
+    let mut out = Vec::new();
+    for play in &plan.plays {
+        for node in play
+            .pre_tasks
+            .iter()
+            .chain(&play.tasks)
+            .chain(&play.post_tasks)
+        {
+            node.each_task(&mut |task| {
+                let tags: Vec<&str> = task
+                    .context
+                    .tags()
+                    .iter()
+                    .filter_map(|tag| tag.value.as_str())
+                    .collect();
+                out.push(format!(
+                    "{} [{}]",
+                    task.title(task.written_name()),
+                    tags.join(",")
+                ));
+            });
+        }
+    }
+    out
+}
+
+#[test]
+fn roles_imports_and_dependencies_are_put_in_place() {
+    let files = [
+        (
+            "site.yml",
+            "- hosts: all\n  tags: p\n  roles: [{role: web, tags: r}]\n  tasks:\n    - import_tasks: more.yml\n      tags: i\n    - block:\n        - command: a\n      tags: b\n",
+        ),
+        ("more.yml", "- command: more\n  name: more\n"),
+        (
+            "roles/web/tasks/main.yml",
+            "- name: one\n  command: x\n- import_tasks: sub.yml\n",
+        ),
+        ("roles/web/tasks/sub.yml", "- command: sub\n"),
+        ("roles/web/meta/main.yml", "dependencies: [base]\n"),
+        (
+            "roles/base/tasks/main.yml",
+            "- name: ground\n  command: y\n",
+        ),
+    ];
+    assert_eq!(
+        titles(&files),
+        [
+            "base : ground [p,r]",
+            "web : one [p,r]",
+            "web : command [p,r]",
+            "more [p,i]",
+            "command [p,b]",
+        ]
+    );
+}
+
+#[test]
+fn a_dependency_of_two_roles_runs_once() {
+    let files = [
+        ("site.yml", "- hosts: all\n  roles: [a, b]\n"),
+        ("roles/a/tasks/main.yml", "- command: a\n  name: a\n"),
+        ("roles/a/meta/main.yml", "dependencies: [base]\n"),
+        ("roles/b/tasks/main.yml", "- command: b\n  name: b\n"),
+        ("roles/b/meta/main.yml", "dependencies: [base]\n"),
+        ("roles/base/tasks/main.yml", "- command: y\n  name: base\n"),
+    ];
+    assert_eq!(titles(&files), ["base : base []", "a : a []", "b : b []"]);
+}
+
+#[test]
+fn all_mistakes_are_reported_together_with_hints() {
+    let text = problems(&[
+        (
+            "site.yml",
+            "- hosts: all
+  handlers: [{name: restart it, command: x}]
+  tasks:
+    - comand: ls
+    - copy: {src: nope.txt, dst: /x}
+    - copy: {content: x, dest: /x, force: perhaps}
+    - command: ls
+      whne: true
+    - command: echo {{ x | uper }}
+    - command: ls
+      when: a ==
+      notify: restart
+    - template: {src: t.j2, dest: /x}
+    - include_tasks: gone.yml
+    - include_role: {name: wbe}
+",
+        ),
+        ("templates/t.j2", "a\n{% if %}\n"),
+        ("roles/web/tasks/main.yml", "[]"),
+        ("files/note.txt", ""),
+    ]);
+    // The mistyped keyword is found while parsing, before the rest is looked at.
+    assert!(
+        text.contains("'whne' is not a keyword of a task (did you mean 'when'?)"),
+        "{text}"
+    );
+    let text = problems(&[
+        (
+            "site.yml",
+            "- hosts: all
+  handlers: [{name: restart it, command: x}]
+  tasks:
+    - comand: ls
+    - copy: {src: nope.txt, dst: /x}
+    - copy: {src: note.txt, dest: /x, force: perhaps}
+    - command: echo {{ x | uper }}
+    - command: ls
+      when: a ==
+      notify: restart
+    - template: {src: t.j2, dest: /x}
+    - include_tasks: gone.yml
+    - command: ls
+      notify: restart  it
+",
+        ),
+        ("templates/t.j2", "a\n{% if %}\n"),
+        ("files/note.txt", ""),
+    ]);
+    for wanted in [
+        "site.yml:4:7: there is no module 'comand' (did you mean 'command'?",
+        "site.yml:5:30: 'dst' is not an argument of copy (did you mean 'dest'?",
+        "there is no file 'nope.txt'",
+        "needs the argument 'dest'",
+        "site.yml:6:44: argument 'force' of copy: 'perhaps' is not a boolean",
+        "uper",
+        "site.yml:9:",
+        "templates/t.j2:2:",
+        "there is no file 'gone.yml'",
+        "no handler is named 'restart  it'",
+    ] {
+        assert!(text.contains(wanted), "{wanted}\nin\n{text}");
+    }
+}
+
+#[test]
+fn unknown_roles_suggest_the_nearest() {
+    let text = problems(&[
+        ("site.yml", "- hosts: all\n  roles: [wbe]\n"),
+        ("roles/web/tasks/main.yml", "[]"),
+    ]);
+    assert!(
+        text.contains("site.yml:2:11: there is no role 'wbe' (did you mean 'web'?"),
+        "{text}"
+    );
+}
+
+#[test]
+fn imports_in_a_circle_end() {
+    let text = problems(&[
+        (
+            "site.yml",
+            "- hosts: all\n  tasks: [{import_tasks: a.yml}]\n",
+        ),
+        ("a.yml", "- import_tasks: a.yml\n"),
+    ]);
+    assert!(text.contains("nested too deep"), "{text}");
+}
+
+#[test]
+fn task_ids_survive_edits_elsewhere() {
+    let ids = |text: &'static str| {
+        let plan = resolver(&[("site.yml", text)])
+            .load(&[PathBuf::from("site.yml")])
+            .unwrap();
+        let mut ids = Vec::new();
+        for node in &plan.plays[0].tasks {
+            node.each_task(&mut |task| ids.push(task.id.clone()));
+        }
+        ids
+    };
+    let before = ids("- hosts: all\n  tasks:\n    - command: a\n    - command: b\n");
+    let after =
+        ids("- hosts: all\n  tasks:\n    - command: new\n    - command: a\n    - command: b\n");
+    assert_eq!(before[..], after[1..]);
+}
