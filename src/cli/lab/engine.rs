@@ -54,6 +54,10 @@ impl Engine {
         self.run.join("docker.pid")
     }
 
+    pub(super) fn log(&self) -> PathBuf {
+        self.state.join("engine.log")
+    }
+
     /// A docker command that speaks to this engine and to no other.
     pub(super) fn client(&self) -> std::process::Command {
         let mut docker = command("docker");
@@ -79,7 +83,7 @@ impl Engine {
 
     pub(super) fn start(&self) -> Outcome {
         self.lay_cable()?;
-        let log = self.state.join("engine.log");
+        let log = self.log();
         let mut child = self.spawn(&log)?;
         let deadline = Instant::now() + Duration::from_secs(60);
         while !self.is_running() {

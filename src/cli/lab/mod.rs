@@ -121,7 +121,14 @@ fn up(lab: &Lab, fresh: bool, out: &mut dyn Write) -> Outcome<ExitCode> {
         engine.remove()?;
         let base = image::base(lab, fresh, out)?;
         lab.make_folders()?;
-        engine.start()?;
+        if let Err(problem) = engine.start() {
+            // Nothing half-made stays; only a log, where there is one to be read.
+            engine.remove()?;
+            if !engine.log().exists() {
+                lab.remove()?;
+            }
+            return Err(problem);
+        }
         say(out, "engine: running")?;
         image::host(lab, &engine, &base, fresh, out)?;
     }
