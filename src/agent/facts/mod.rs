@@ -16,6 +16,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+pub(crate) use distribution::service_manager;
+
 use crate::host::{Failure, Look, glob};
 
 /// What a family may look at, and where it puts what it finds.

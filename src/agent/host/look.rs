@@ -73,6 +73,14 @@ impl Look {
         }
     }
 
+    /// Like [`Look::read`], but a directory counts as there and empty.
+    pub(crate) fn read_or_there(&self, path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+        match self.stat(path)? {
+            Some(metadata) if metadata.is_file() => self.read(path),
+            found => Ok(found.map(|_| Vec::new())),
+        }
+    }
+
     /// The file as text with whatever is no UTF-8 replaced.
     pub(crate) fn read_text(&self, path: &Path) -> Result<Option<String>, Failure> {
         Ok(self

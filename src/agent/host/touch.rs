@@ -330,6 +330,26 @@ impl Touch {
         removed.explain(format_args!("remove {}", path.display()))
     }
 
+    /// A fresh file or directory that stays.
+    pub(crate) fn temporary(
+        &mut self,
+        directory: &Path,
+        prefix: &str,
+        suffix: &str,
+        is_directory: bool,
+    ) -> Result<PathBuf, Failure> {
+        let what = format!("create a temporary file in {}", directory.display());
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(prefix).suffix(suffix);
+        if is_directory {
+            builder.permissions(std::fs::Permissions::from_mode(0o700));
+            return Ok(builder.tempdir_in(directory).explain(what)?.keep());
+        }
+        let file = builder.tempfile_in(directory).explain(&what)?;
+        let (_, path) = file.keep().map_err(|failed| failed.error).explain(&what)?;
+        Ok(path)
+    }
+
     /// Puts a symbolic link in place at once.
     pub(crate) fn link(&mut self, target: &Path, path: &Path) -> Result<(), Failure> {
         let temporary = self.spare_name(path);

@@ -9,6 +9,7 @@ use crate::host::{Failure, Look, Return, Touch};
 
 mod execute;
 mod harness;
+mod pattern;
 mod steps;
 
 /// One module.
@@ -55,15 +56,29 @@ macro_rules! modules {
 }
 
 modules! {
+    blockinfile: BlockInFile,
     command: CommandModule,
     copy: Copy,
+    fetch: Fetch,
     file: FileModule,
+    group: Group,
+    hostname: Hostname,
+    lineinfile: LineInFile,
+    modprobe: Modprobe,
     ping: Ping,
     raw: Raw,
+    replace: Replace,
     script: Script,
+    service: Service,
     setup: Setup,
     shell: Shell,
+    slurp: Slurp,
     stat: Stat,
+    sysctl: Sysctl,
+    systemd: Systemd,
+    tempfile: TempFile,
+    user: User,
+    wait_for: WaitFor,
 }
 
 /// Descriptions of all modules, for the controller.

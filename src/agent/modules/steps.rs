@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use ocplay_protocol::Diff;
 
-use crate::host::{Failure, Settled, Touch, parent};
+use crate::host::{Failure, Look, Settled, Touch, parent};
 
 /// Larger files are only said to differ.
 const MOST_SHOWN: usize = 256 << 10;
@@ -118,6 +118,41 @@ impl Placement {
         }
         touch.place(staged, &self.path, &self.wanted)
     }
+}
+
+/// The steps that turn a file's content into another, keeping or setting its
+/// attributes. Writes behind a symbolic link.
+pub(super) fn edit(
+    look: &Look,
+    before: Option<&[u8]>,
+    after: Vec<u8>,
+    placement: Placement,
+) -> Result<Work, Failure> {
+    let mut placement = placement;
+    if let Ok(real) = std::fs::canonicalize(&placement.path) {
+        placement.path = real;
+    }
+    let mut work = Work::default();
+    if before == Some(&after) {
+        if let Some(metadata) = look.lstat(&placement.path)?
+            && let Some(difference) = placement
+                .wanted
+                .difference(look, &placement.path, &metadata)
+        {
+            let diff = difference.diff(&placement.path);
+            work.add(Step::Settle(placement.path, placement.wanted), diff);
+        }
+        return Ok(work);
+    }
+    let holder = parent(&placement.path).to_owned();
+    if look.stat(&holder)?.is_none() {
+        work.steps
+            .push(Step::Directories(holder, Settled::default()));
+    }
+    let diff = content_diff(&placement.path, before.unwrap_or_default(), &after);
+    placement.body = Body::Bytes(after);
+    work.add(Step::Place(placement), diff);
+    Ok(work)
 }
 
 /// A change of a file's content as people read it.
