@@ -17,6 +17,7 @@ use super::words;
 use super::{Command, Explain, Failure, Output};
 
 /// A read-only view of the host and of the task.
+#[derive(Clone)]
 pub(crate) struct Look {
     pub(super) context: Arc<Context>,
 }

@@ -130,6 +130,19 @@ impl Touch {
         pieces(&mut file, &mut |piece| staged.write(piece)).map(drop)
     }
 
+    /// Copies everything from a reader into a staged file; gives its size.
+    pub(crate) fn pour(
+        &mut self,
+        staged: &mut Staged,
+        source: &mut impl io::Read,
+    ) -> Result<u64, Failure> {
+        let context = &self.look.context;
+        pieces(source, &mut |piece| {
+            context.go_on()?;
+            staged.write(piece)
+        })
+    }
+
     /// Runs the user's check over a staged file.
     pub(crate) fn validate(&mut self, staged: &Staged, template: &str) -> Result<(), Failure> {
         if !template.contains("%s") {

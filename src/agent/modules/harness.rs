@@ -69,6 +69,9 @@ fn run<M: Module>(args: &str, context: Context) -> Outcome {
     match result {
         Ok(values) => {
             outcome.changed = values.changed.unwrap_or(outcome.changed);
+            if !outcome.changed {
+                outcome.diff.clear();
+            }
             outcome.result = text(values.values);
         }
         Err(failure) => {

@@ -9,6 +9,7 @@ use crate::host::{Failure, Look, Return, Touch};
 
 mod execute;
 mod harness;
+mod http;
 mod pattern;
 mod steps;
 
@@ -61,6 +62,7 @@ modules! {
     copy: Copy,
     fetch: Fetch,
     file: FileModule,
+    get_url: GetUrl,
     group: Group,
     hostname: Hostname,
     lineinfile: LineInFile,
@@ -77,6 +79,7 @@ modules! {
     sysctl: Sysctl,
     systemd: Systemd,
     tempfile: TempFile,
+    uri: UriModule,
     user: User,
     wait_for: WaitFor,
 }
