@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-pub(crate) use distribution::service_manager;
+pub(crate) use distribution::{package_manager, service_manager};
 
 use crate::host::{Failure, Look, glob};
 

@@ -57,16 +57,20 @@ macro_rules! modules {
 }
 
 modules! {
+    apt: Apt,
     blockinfile: BlockInFile,
     command: CommandModule,
     copy: Copy,
     fetch: Fetch,
     file: FileModule,
+    find: Find,
     get_url: GetUrl,
+    getent: Getent,
     group: Group,
     hostname: Hostname,
     lineinfile: LineInFile,
     modprobe: Modprobe,
+    package: Package,
     ping: Ping,
     raw: Raw,
     replace: Replace,

@@ -76,17 +76,16 @@ impl Module for Stat {
     }
 }
 
-fn values(args: &Args, look: &Look, metadata: &Metadata) -> Result<Map<String, Value>, Failure> {
+/// What stat and find tell about a path.
+pub(super) fn common(look: &Look, path: &Path, metadata: &Metadata) -> Map<String, Value> {
     let bits = metadata.permissions().mode() & 0o7777;
     let kind = metadata.file_type();
     let time = |seconds: i64, nanos: i64| seconds as f64 + nanos as f64 / 1e9;
-    let allowed = |access| rustix::fs::access(&args.path, access).is_ok();
     let mut stat = Map::new();
     let mut put = |name: &str, value: Value| {
         stat.insert(name.to_owned(), value);
     };
-    put("exists", json!(true));
-    put("path", json!(args.path));
+    put("path", json!(path));
     put("mode", json!(mode::show(bits)));
     put("isdir", json!(kind.is_dir()));
     put("ischr", json!(kind.is_char_device()));
@@ -128,6 +127,24 @@ fn values(args: &Args, look: &Look, metadata: &Metadata) -> Result<Map<String, V
     ] {
         put(name, json!(bits & bit != 0));
     }
+    if let Some(user) = look.user_of(metadata.uid()) {
+        put("pw_name", json!(user.name));
+    }
+    if let Some(group) = look.group_of(metadata.gid()) {
+        put("gr_name", json!(group.name));
+    }
+    stat
+}
+
+fn values(args: &Args, look: &Look, metadata: &Metadata) -> Result<Map<String, Value>, Failure> {
+    let kind = metadata.file_type();
+    let allowed = |access| rustix::fs::access(&args.path, access).is_ok();
+    let mut stat = Map::new();
+    stat.insert("exists".to_owned(), json!(true));
+    stat.extend(common(look, &args.path, metadata));
+    let mut put = |name: &str, value: Value| {
+        stat.insert(name.to_owned(), value);
+    };
     put("blocks", json!(metadata.blocks()));
     put("block_size", json!(metadata.blksize()));
     put("device_type", json!(metadata.rdev()));
@@ -141,12 +158,6 @@ fn values(args: &Args, look: &Look, metadata: &Metadata) -> Result<Map<String, V
             .unwrap_or_else(|_| crate::host::parent(&args.path).join(&target));
         put("lnk_target", json!(target.to_string_lossy()));
         put("lnk_source", json!(source.to_string_lossy()));
-    }
-    if let Some(user) = look.user_of(metadata.uid()) {
-        put("pw_name", json!(user.name));
-    }
-    if let Some(group) = look.group_of(metadata.gid()) {
-        put("gr_name", json!(group.name));
     }
     if args.get_checksum && kind.is_file() && allowed(Access::READ_OK) {
         put(
