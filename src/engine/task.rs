@@ -693,6 +693,16 @@ pub(crate) fn info(
             Ok(value) => value.as_str().unwrap_or_default().to_owned(),
             Err(_) => word.value.as_str().unwrap_or_default().to_owned(),
         });
+    // Without a name of its own, an include is called after its role.
+    let role = planned
+        .task
+        .action
+        .arg("name")
+        .filter(|_| planned.module() == "include_role");
+    let name = name.or_else(|| {
+        let value = templar.resolve(&role?.value, scope).ok()?;
+        Some(format!("include_role : {}", value.as_str()?))
+    });
     let span = &planned.task.span;
     TaskInfo {
         id: planned.id.as_str().into(),

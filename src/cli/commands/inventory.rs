@@ -165,11 +165,8 @@ impl View<'_> {
             return Ok(());
         };
         let line = |depth: usize, text: &str| match depth {
-            0 => format!("{text}:\n").replace("::", ":"),
-            _ => format!(
-                "{}|--{text}\n",
-                "  |".repeat(depth - 1).replacen("", "  ", 1)
-            ),
+            0 => format!("{text}\n"),
+            _ => format!("{}  |--{text}\n", "  |".repeat(depth - 1)),
         };
         out.push_str(&line(depth, &format!("@{name}:")));
         for child in &group.children {

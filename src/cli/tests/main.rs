@@ -1,1 +1,14 @@
+//! End-to-end tests: the real binary against real OpenSSH servers.
+//!
+//! One binary for all of them, so that it is linked once. They need root,
+//! `openssh-server` and `sudo` (`make test` installs what is missing).
 
+mod bad_input;
+mod check_mode;
+mod common;
+mod connection;
+mod faults;
+mod inventory;
+mod listing;
+mod play;
+mod secrets;

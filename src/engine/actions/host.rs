@@ -110,6 +110,7 @@ fn from_agent(outcome: Outcome) -> ActionOutcome {
     }
     result.remove("changed");
     result.remove("failed");
+    add_lines(&mut result);
     ActionOutcome {
         result,
         changed: outcome.changed,
@@ -119,5 +120,18 @@ fn from_agent(outcome: Outcome) -> ActionOutcome {
         diff: outcome.diff,
         effects,
         mistake: None,
+    }
+}
+
+/// `stdout_lines` and `stderr_lines`, which every program's result has.
+fn add_lines(result: &mut Map) {
+    for stream in ["stdout", "stderr"] {
+        let name = format!("{stream}_lines");
+        if let Some(Value::Str(text)) = result.get(stream)
+            && !result.contains_key(&name)
+        {
+            let lines: Vec<Value> = text.lines().map(Value::from).collect();
+            result.insert(name, lines);
+        }
     }
 }

@@ -1,0 +1,7 @@
+//! A hermetic place to run in, and hosts to run against.
+
+mod host;
+mod run;
+
+pub(crate) use host::Host;
+pub(crate) use run::{Project, Ran};

@@ -1,0 +1,172 @@
+//! What goes wrong on the way and on the host: one clear message, the right
+//! exit code, nothing half-written.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::common::{Host, Project};
+
+#[test]
+fn an_undefined_variable_shows_its_place() {
+    let project = Project::new();
+    project.write("hosts.ini", "h1 ansible_connection=local\n");
+    project
+        .play("- hosts: all\n  gather_facts: false\n  vars: {a: '{{ b }}'}\n  tasks:\n    - debug: msg='{{ a }}'\n", &[])
+        .code(2)
+        .says(&["'b' is undefined", "site.yml:3:", "FAILED!"]);
+}
+
+#[test]
+fn a_refused_connection() {
+    let project = Project::new();
+    let port = Project::closed_port();
+    project.write(
+        "hosts.ini",
+        &format!("h1 ansible_host=127.0.0.1 ansible_port={port}\n"),
+    );
+    let ran = project
+        .play("- hosts: all\n  tasks: [{command: ls}]\n", &[])
+        .code(4)
+        .says(&["UNREACHABLE!", "refused", "is sshd running"]);
+    assert!(ran.recap("h1").contains("unreachable=1"), "{}", ran.all());
+}
+
+#[test]
+fn an_unknown_and_a_changed_host_key() {
+    let host = Host::start();
+    let project = Project::with_host(&host, "root");
+    let playbook = "- hosts: all\n  gather_facts: false\n  tasks: [{command: 'true'}]\n";
+    project.write("home/.ssh/known_hosts", "");
+    project.play(playbook, &[]).code(4).says(&[
+        "host key of [127.0.0.1]",
+        "is not known",
+        "ssh-keyscan",
+    ]);
+    project
+        .play(playbook, &["--host-key-checking", "accept-new"])
+        .code(0);
+    // Learnt: strict is content now.
+    project.play(playbook, &[]).code(0);
+    let other = Host::start();
+    let key = other.known_hosts_line();
+    let key = key.split_once(' ').unwrap().1;
+    project.write(
+        "home/.ssh/known_hosts",
+        &format!("[127.0.0.1]:{} {key}", host.port),
+    );
+    project
+        .play(playbook, &[])
+        .code(4)
+        .says(&["HAS CHANGED", "line 1", "ssh-keygen -R"]);
+    project
+        .play(playbook, &["--host-key-checking", "accept-new"])
+        .code(4)
+        .says(&["HAS CHANGED"]);
+    project
+        .play(playbook, &["--host-key-checking", "off"])
+        .code(0);
+    let mut command = project.command(&["run", "site.yml", "-i", "hosts.ini"]);
+    let output = command
+        .env("ANSIBLE_HOST_KEY_CHECKING", "False")
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+}
+
+#[test]
+fn a_wrong_and_a_missing_sudo_password() {
+    let host = Host::start();
+    let project = Project::with_host(&host, "tester");
+    let playbook =
+        "- hosts: all\n  gather_facts: false\n  become: true\n  tasks: [{command: 'true'}]\n";
+    project.write("wrong", "battery staple\n");
+    project
+        .play(playbook, &["--become-password-file", "wrong"])
+        .code(2)
+        .says(&["sudo password was not accepted", "-K"]);
+    project
+        .play(playbook, &[])
+        .code(2)
+        .says(&["asks for a password to become root", "-K"]);
+}
+
+#[test]
+fn a_refused_login_says_what_was_tried() {
+    let host = Host::start();
+    let project = Project::with_host(&host, "tester");
+    project.write(
+        "hosts.ini",
+        &format!(
+            "h1 ansible_host=127.0.0.1 ansible_port={} ansible_user=tester\n",
+            host.port
+        ),
+    );
+    let playbook = "- hosts: all\n  gather_facts: false\n  tasks: [{command: 'true'}]\n";
+    project.play(playbook, &[]).code(4).says(&[
+        "tester@127.0.0.1 was refused",
+        "Tried: nothing",
+        "publickey",
+    ]);
+    project.write("pass", "correct horse\n");
+    project
+        .play(playbook, &["--connection-password-file", "pass"])
+        .code(0);
+}
+
+#[test]
+fn a_full_disk_leaves_the_old_file() {
+    let host = Host::start();
+    let project = Project::with_host(&host, "root");
+    project.write("small.txt", "old\n");
+    project.write("big.bin", &"x".repeat(2_000_000));
+    let copy = |name: &str| {
+        format!(
+            "- hosts: all\n  gather_facts: false\n  tasks: [{{copy: {{src: {name}, dest: /small/file}}}}]\n"
+        )
+    };
+    project.play(&copy("small.txt"), &[]).code(0);
+    project
+        .play(&copy("big.bin"), &[])
+        .code(2)
+        .says(&["/small", "No space left on device"]);
+    assert_eq!(host.read("/small/file"), "old\n");
+    let left: Vec<_> = std::fs::read_dir(host.file("/small")).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn a_connection_cut_in_a_task() {
+    let host = Host::start();
+    let project = Project::with_host(&host, "root");
+    project.write(
+        "site.yml",
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - command: sleep 20\n    - command: touch /opt/never\n",
+    );
+    let child = project
+        .command(&["run", "site.yml", "-i", "hosts.ini"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while host.processes("sleep 20").is_empty() {
+        assert!(Instant::now() < deadline, "the task did not start");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    host.cut_connections();
+    let output = child.wait_with_output().unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(4), "{out}");
+    assert!(out.contains("lost while the task ran"), "{out}");
+    assert!(!host.file("/opt/never").exists());
+}
+
+impl Project {
+    fn closed_port() -> u16 {
+        std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port()
+    }
+}

@@ -1,0 +1,210 @@
+//! The main road: plays that work.
+
+use crate::common::{Host, Project};
+
+#[test]
+fn a_play_changes_the_host_once() {
+    let host = Host::start();
+    let project = Project::with_host(&host, "root");
+    project.write(
+        "templates/conf.j2",
+        "name={{ inventory_hostname }}\n{% for n in numbers %}\n{{ n }}\n{% endfor %}\n",
+    );
+    project.write("files/tree/a.txt", "a\n");
+    project.write("files/tree/sub/b.txt", "b\n");
+    let playbook = "
+- hosts: all
+  vars: {numbers: [1, 2]}
+  tasks:
+    - name: Configuration is there
+      template: {src: conf.j2, dest: /etc/ocplay-test.conf, mode: '0640'}
+      notify: Reload
+    - copy: {src: tree, dest: /opt/}
+    - file: {path: /opt/dir, state: directory, mode: '0700'}
+    - command: cat /etc/ocplay-test.conf
+      register: shown
+      changed_when: false
+    - assert:
+        that: shown.stdout_lines == ['name=h1', '1', '2']
+  handlers:
+    - name: Reload
+      command: touch /opt/reloaded
+";
+    let first = project.play(playbook, &[]).code(0);
+    assert!(first.recap("h1").contains("changed=4"), "{}", first.all());
+    assert_eq!(host.read("/etc/ocplay-test.conf"), "name=h1\n1\n2\n");
+    assert_eq!(host.read("/opt/tree/sub/b.txt"), "b\n");
+    assert_eq!(host.read("/opt/reloaded"), "");
+    let second = project.play(playbook, &[]).code(0);
+    assert!(second.recap("h1").contains("changed=0"), "{}", second.all());
+}
+
+#[test]
+fn become_uses_sudo_and_other_users() {
+    let host = Host::start();
+    let project = Project::with_host(&host, "tester");
+    project.write("pass", "correct horse\n");
+    project
+        .play(
+            "
+- hosts: all
+  gather_facts: false
+  tasks:
+    - command: id -un
+      register: login
+    - command: id -un
+      become: true
+      register: root
+    - command: id -un
+      become: true
+      become_user: other
+      register: other
+    - debug: msg='{{ login.stdout }} {{ root.stdout }} {{ other.stdout }}'
+",
+            &["--become-password-file", "pass"],
+        )
+        .code(0)
+        .says(&["tester root other"]);
+}
+
+#[test]
+fn hosts_go_together_and_a_failed_one_stops_nobody() {
+    let host = Host::start();
+    let project = Project::with_host(&host, "root");
+    let hosts: String = (1..=5)
+        .map(|n| format!("{}\n", host.line(&format!("h{n}"), "root")))
+        .collect();
+    project.write("hosts.ini", &hosts);
+    let ran = project
+        .play(
+            "
+- hosts: all
+  gather_facts: false
+  tasks:
+    - command: /bin/false
+      when: inventory_hostname == 'h3'
+    - block:
+        - command: /bin/false
+          when: inventory_hostname == 'h4'
+      rescue:
+        - debug: msg='rescued {{ inventory_hostname }}'
+    - command: 'true'
+",
+            &[],
+        )
+        .code(2)
+        .says(&["rescued h4"]);
+    assert!(ran.recap("h1").contains("ok=1 changed=1"), "{}", ran.all());
+    assert!(ran.recap("h3").contains("failed=1"), "{}", ran.all());
+    assert!(
+        ran.recap("h4").contains("failed=0") && ran.recap("h4").contains("rescued=1"),
+        "{}",
+        ran.all()
+    );
+}
+
+#[test]
+fn roles_with_defaults_dependencies_and_includes() {
+    let project = Project::new();
+    project.write("roles/base/defaults/main.yml", "word: base\n");
+    project.write(
+        "roles/base/tasks/main.yml",
+        "- debug: msg='base says {{ word }}'\n",
+    );
+    project.write("roles/web/meta/main.yml", "dependencies: [base]\n");
+    project.write("roles/web/defaults/main/a.yml", "port: 80\n");
+    project.write(
+        "roles/web/tasks/main.yml",
+        "- include_tasks: part.yml\n  loop: [x, y]\n  vars: {given: '{{ item }}'}\n",
+    );
+    project.write(
+        "roles/web/tasks/part.yml",
+        "- debug: msg='part {{ given }} {{ port }} {{ role_name }}'\n",
+    );
+    project.write(
+        "roles/late/tasks/main.yml",
+        "- debug: msg='late {{ what }}'\n  changed_when: true\n  notify: done\n",
+    );
+    project.write(
+        "roles/late/handlers/main.yml",
+        "- name: done\n  debug: msg='handled {{ what }}'\n",
+    );
+    let ran = project
+        .play_local(
+            "
+- hosts: localhost
+  gather_facts: false
+  roles: [{role: web, word: given}]
+  tasks:
+    - include_role: {name: late}
+      vars: {what: now}
+",
+        )
+        .code(0);
+    ran.says(&[
+        "base says given",
+        "part x 80 web",
+        "part y 80 web",
+        "late now",
+        "handled now",
+    ]);
+}
+
+#[test]
+fn serial_batches_run_one_after_the_other() {
+    let project = Project::new();
+    project.write("hosts.ini", "h[1:4] ansible_connection=local\n");
+    let ran = project
+        .play(
+            "
+- hosts: all
+  gather_facts: false
+  serial: [1, '50%']
+  tasks:
+    - debug: msg='{{ ansible_play_batch | join(\",\") }}'
+      run_once: true
+",
+            &[],
+        )
+        .code(0);
+    let ran = ran.says(&["\"msg\": \"h1\"", "\"msg\": \"h2,h3\"", "\"msg\": \"h4\""]);
+    assert_eq!(ran.out.matches("TASK [debug]").count(), 3);
+}
+
+#[test]
+fn tags_start_at_task_and_limits() {
+    let project = Project::new();
+    project.write(
+        "hosts.ini",
+        "h1 ansible_connection=local\nh2 ansible_connection=local\n",
+    );
+    let playbook = "
+- hosts: all
+  gather_facts: false
+  tasks:
+    - {name: one, debug: {msg: one}, tags: a}
+    - {name: two, debug: {msg: two}, tags: [b, never]}
+    - {name: three, debug: {msg: three}}
+";
+    let shown = |more: &[&str]| {
+        let ran = project.play(playbook, more).code(0);
+        ["one", "two", "three"]
+            .into_iter()
+            .filter(|name| ran.out.contains(&format!("TASK [{name}]")))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert_eq!(shown(&[]), "one three");
+    assert_eq!(shown(&["--tags", "b"]), "two");
+    assert_eq!(shown(&["--skip-tags", "a"]), "three");
+    assert_eq!(shown(&["--start-at-task", "three"]), "three");
+    let limited = project.play(playbook, &["-l", "h2"]).code(0);
+    assert!(!limited.out.contains("[h1]"), "{}", limited.out);
+}
+
+impl Project {
+    fn play_local(&self, playbook: &str) -> crate::common::Ran {
+        self.write("hosts.ini", "localhost ansible_connection=local\n");
+        self.play(playbook, &[])
+    }
+}
