@@ -1,10 +1,16 @@
 # Every target is one line; see README.md. OCPLAY may name a binary that is there already.
 OCPLAY ?= target/release/ocplay
 
-.PHONY: lab test check clean
+.PHONY: lab test bench clean
 
 # From a fresh Debian 12 machine with Rust to a running site: hosts, playbook, proof.
 lab: ; bin/lab
 
+# Everything that must hold before a change lands.
+test: ; bin/gate
+
 # Takes the lab and everything built from the tree away; the lab's cache stays.
 clean: ; -$(OCPLAY) lab down -i lab.ini; cargo clean
+
+# Cost of a run that does nothing, beside OpenSSH's client; prints the ratio.
+bench: ; benches/noop.sh
