@@ -175,7 +175,7 @@ impl Inner {
             if printed.count == 1
                 && let Some(value) = printed.last
                 && value.kind() != ValueKind::String
-                && python::text(&value).is_ok_and(|shown| shown == text)
+                && printed_alone(&value, &text)
             {
                 return Ok(Outcome { value });
             }
@@ -232,6 +232,12 @@ fn name(job: &Job<'_>) -> String {
     }
 }
 
+/// Whether a text is nothing but one printed value.
+fn printed_alone(value: &Jinja, text: &str) -> bool {
+    let mut shown = String::new();
+    python::write_printed(&mut shown, value).is_ok() && shown == text
+}
+
 /// Text keeps as many line ends as its template had.
 fn restore_newlines(mut text: String, job: &Job<'_>) -> String {
     if job.mode == Mode::Template {
@@ -261,7 +267,7 @@ fn environment(
             return Err(python::undefined(value));
         }
         if context::printing(value) && !value.is_none() {
-            python::write_text(&mut Writer(output), value)?;
+            python::write_printed(&mut Writer(output), value)?;
         }
         Ok(())
     });

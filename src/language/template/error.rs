@@ -163,6 +163,7 @@ fn used(mut inner: TemplateError, span: Span, name: Option<&str>) -> TemplateErr
 
 fn undefined(error: &Error, detail: &str, span: Span, context: &Arc<Context>) -> TemplateError {
     let named = detail.split('`').nth(1).filter(|text| !text.is_empty());
+    let span = named.map_or_else(|| span.clone(), |name| narrow(&span, name));
     let mut result = match named {
         // Raised by our own code with a finished sentence.
         None if !detail.is_empty() => TemplateError::new("undefined-variable", detail, &span),
@@ -211,6 +212,19 @@ fn undefined(error: &Error, detail: &str, span: Span, context: &Arc<Context>) ->
     };
     result.undefined = true;
     result
+}
+
+/// The part of a span that holds a word, where it is the only one.
+fn narrow(span: &Span, word: &str) -> Span {
+    let text = span.text();
+    let edge = |c: Option<char>| !c.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '.');
+    let mut hits = text.match_indices(word).filter(|(at, _)| {
+        edge(text[..*at].chars().next_back()) && edge(text[at + word.len()..].chars().next())
+    });
+    match (hits.next(), hits.next()) {
+        (Some((at, _)), None) => span.part(at..at + word.len()),
+        _ => span.clone(),
+    }
 }
 
 /// Splits `a.b["c"]` into what is asked and for which member.

@@ -84,7 +84,9 @@ fn literals(source: &str, from: usize, end: &str, raw: bool, edits: &mut Edits) 
             }
             let next = source[at..].chars().next().unwrap_or('\\');
             let quote = next == '\'' || next == '"';
-            if raw && !quote {
+            if raw && quote {
+                edits.insert(at, "\\\\");
+            } else if raw {
                 edits.insert(at, "\\");
                 if next == '\\' {
                     edits.insert(at + 1, "\\");

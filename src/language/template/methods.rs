@@ -25,6 +25,19 @@ pub(super) fn unknown(
     if method == "__own" {
         return own(value);
     }
+    if method == "__get" {
+        return match (value.is_undefined(), args) {
+            (false, [key]) => python::valid(value.get_item(key)?),
+            _ => Ok(Jinja::UNDEFINED),
+        };
+    }
+    if let Some(method) = method.strip_prefix("__try_") {
+        return if value.is_undefined() {
+            Ok(Jinja::UNDEFINED)
+        } else {
+            value.call_method(state, method, args)
+        };
+    }
     let found = match value.kind() {
         ValueKind::Undefined => return Err(python::undefined(value)),
         ValueKind::String => text(state, value, method, args),

@@ -26,9 +26,12 @@ mod templar;
 mod tests;
 mod version;
 mod walk;
+mod yaml_text;
 
 #[cfg(test)]
 mod cases;
+#[cfg(test)]
+mod trials;
 
 pub(crate) use minijinja::value::Value as Jinja;
 

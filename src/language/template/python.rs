@@ -32,6 +32,15 @@ pub(super) fn write_text(out: &mut dyn Write, value: &Jinja) -> Result<(), Error
     Ok(())
 }
 
+/// Writes what a template prints: `str(value)` with tuples as lists.
+pub(super) fn write_printed(out: &mut dyn Write, value: &Jinja) -> Result<(), Error> {
+    if is_list(value) || is_map(value) {
+        write_value(out, value, 0, true)
+    } else {
+        write_text(out, value)
+    }
+}
+
 /// `repr(value)`.
 pub(super) fn repr(value: &Jinja) -> Result<String, Error> {
     let mut out = String::new();
@@ -41,6 +50,15 @@ pub(super) fn repr(value: &Jinja) -> Result<String, Error> {
 
 /// Writes `repr(value)`; fails where a lazy part fails.
 pub(super) fn write_repr(out: &mut dyn Write, value: &Jinja, depth: usize) -> Result<(), Error> {
+    write_value(out, value, depth, false)
+}
+
+fn write_value(
+    out: &mut dyn Write,
+    value: &Jinja,
+    depth: usize,
+    tuples_as_lists: bool,
+) -> Result<(), Error> {
     if depth > MAX_DEPTH {
         out.write_str("...")?;
         return Ok(());
@@ -67,14 +85,14 @@ pub(super) fn write_repr(out: &mut dyn Write, value: &Jinja, depth: usize) -> Re
             )?;
         }
         ValueKind::Seq | ValueKind::Iterable => {
-            let tuple = value.is_tuple();
+            let tuple = value.is_tuple() && !tuples_as_lists;
             out.write_str(if tuple { "(" } else { "[" })?;
             let mut count = 0;
             for item in items(value)? {
                 if count > 0 {
                     out.write_str(", ")?;
                 }
-                write_repr(out, &item, depth + 1)?;
+                write_value(out, &item, depth + 1, tuples_as_lists)?;
                 count += 1;
             }
             if tuple && count == 1 {
@@ -88,9 +106,9 @@ pub(super) fn write_repr(out: &mut dyn Write, value: &Jinja, depth: usize) -> Re
                 if index > 0 {
                     out.write_str(", ")?;
                 }
-                write_repr(out, &key, depth + 1)?;
+                write_value(out, &key, depth + 1, tuples_as_lists)?;
                 out.write_str(": ")?;
-                write_repr(out, &item, depth + 1)?;
+                write_value(out, &item, depth + 1, tuples_as_lists)?;
             }
             out.write_str("}")?;
         }

@@ -8,6 +8,8 @@
 //!   functions (string formatting, exact messages, no order between types),
 //! * list and mapping literals become lists and mappings that can be changed,
 //! * slices are turned into our lists,
+//! * members in front of `default` and `is defined` are looked up by methods
+//!   that let an undefined owner pass,
 //! * dotted names of filters and tests lose their collection.
 
 use std::ops::Range;
@@ -128,6 +130,15 @@ fn apply(source: &str, mut edits: Vec<Edit>) -> Rewritten {
     }
     result.text.push_str(source.get(from..).unwrap_or_default());
     result
+}
+
+/// Filters and tests that look at undefined values.
+const LENIENT_FILTERS: &[&str] = &["default", "d", "mandatory", "type_debug"];
+const LENIENT_TESTS: &[&str] = &["defined", "undefined"];
+
+/// Names whose calls mean something to the engine.
+fn is_block(expr: &ast::Expr<'_>) -> bool {
+    matches!(expr, ast::Expr::Var(var) if matches!(var.id, "self" | "loop" | "super"))
 }
 
 struct Finder<'s> {
@@ -264,15 +275,19 @@ impl<'s> Finder<'s> {
 
     /// Cuts the collection off the name of a filter or test.
     fn shorten(&mut self, name: &'s str) {
-        let Some(last) = name.rsplit('.').next().filter(|_| name.contains('.')) else {
-            return;
-        };
+        if let Some((_, last)) = name.rsplit_once('.') {
+            self.replace(name, last.trim());
+        }
+    }
+
+    /// Replaces a word of the source by another.
+    fn replace(&mut self, name: &'s str, by: &str) {
         let at = (name.as_ptr() as usize).wrapping_sub(self.source.as_ptr() as usize);
         if self.source.get(at..at.wrapping_add(name.len())) == Some(name) {
             self.edits.push(Edit {
                 at,
                 remove: name.len(),
-                insert: last.trim().to_owned(),
+                insert: by.to_owned(),
                 opening: true,
             });
         }
@@ -291,16 +306,93 @@ impl<'s> Finder<'s> {
             }
             ast::Expr::Filter(node) => {
                 self.shorten(node.name);
-                self.parts(expr);
+                match (&node.expr, LENIENT_FILTERS.contains(&node.name)) {
+                    (Some(base), true) => {
+                        self.lenient(base);
+                        walk::args(&node.args, &mut |arg| self.lenient(arg));
+                    }
+                    _ => self.parts(expr),
+                }
             }
             ast::Expr::Test(node) => {
                 self.shorten(node.name);
-                self.parts(expr);
+                if LENIENT_TESTS.contains(&node.name) {
+                    self.lenient(&node.expr);
+                } else {
+                    self.parts(expr);
+                }
             }
             ast::Expr::List(node) => self.literal(expr, node.span(), "__list("),
             ast::Expr::Map(node) => self.literal(expr, node.span(), "__dict("),
             _ => self.parts(expr),
         }
+    }
+
+    /// An expression that may be undefined at any depth.
+    fn lenient(&mut self, expr: &ast::Expr<'s>) {
+        match expr {
+            ast::Expr::GetAttr(node) => {
+                self.lenient(&node.expr);
+                let name = node.name;
+                self.replace(name, &format!("__get(\"{name}\")"));
+            }
+            ast::Expr::GetItem(node) => {
+                self.lenient(&node.expr);
+                let end = bytes(node.span()).end;
+                let brackets = self.opening_bracket(end);
+                if let Some(open) = brackets {
+                    self.swap(open, ".__get(");
+                }
+                self.expr(&node.subscript_expr);
+                if brackets.is_some() {
+                    self.swap(end - 1, ")");
+                }
+            }
+            ast::Expr::IfExpr(node) => {
+                self.lenient(&node.true_expr);
+                self.expr(&node.test_expr);
+                if let Some(other) = &node.false_expr {
+                    self.lenient(other);
+                }
+            }
+            ast::Expr::Call(node) => match &node.expr {
+                ast::Expr::GetAttr(method) if !is_block(&method.expr) => {
+                    self.lenient(&method.expr);
+                    let name = method.name;
+                    self.replace(name, &format!("__try_{name}"));
+                    walk::args(&node.args, &mut |arg| self.expr(arg));
+                }
+                _ => self.parts(expr),
+            },
+            other => self.expr(other),
+        }
+    }
+
+    /// Replaces one byte.
+    fn swap(&mut self, at: usize, by: &str) {
+        self.edits.push(Edit {
+            at,
+            remove: 1,
+            insert: by.to_owned(),
+            opening: true,
+        });
+    }
+
+    /// Where the bracket opens that closes right before a place.
+    fn opening_bracket(&mut self, end: usize) -> Option<usize> {
+        let tokens = self.tokens();
+        let past = tokens.partition_point(|(_, span)| bytes(*span).start < end);
+        let mut depth = 0i32;
+        for (token, span) in tokens[..past].iter().rev() {
+            match token {
+                Token::BracketClose => depth += 1,
+                Token::BracketOpen if depth == 1 => return Some(bytes(*span).start),
+                Token::BracketOpen => depth -= 1,
+                _ if depth == 0 => return None,
+                _ => {}
+            }
+        }
+        None
     }
 
     fn literal(&mut self, expr: &ast::Expr<'s>, span: Span, call: &str) {
@@ -347,6 +439,14 @@ mod tests {
             ("{{ x in [1, 2] }}", "{{ x in [1, 2] }}"),
             ("{{ x[1:] | a.b.c }}", "{{ x[1:].__own() | c }}"),
             ("{{ 1 < a.b[0] + 2 }}", "{{ __lt(1 , __add(a.b[0] , 2)) }}"),
+            (
+                "{{ a.b['c'].d | default(e.f) }}",
+                "{{ a.__get(\"b\").__get('c').__get(\"d\") | default(e.__get(\"f\")) }}",
+            ),
+            (
+                "{{ a.b.get(x[0]) is defined }}",
+                "{{ a.__get(\"b\").__try_get(x[0]) is defined }}",
+            ),
             (
                 "{{ a - b + c - d }}",
                 "{{ __sub(__add(__sub(a , b) , c) , d) }}",

@@ -32,7 +32,8 @@ pub(super) fn names<'s>(tree: &Stmt<'s>, found: &mut dyn FnMut(Name<'s>)) {
     node(Node::Stmt(tree), found);
 }
 
-fn args<'a, 's>(args: &'a [CallArg<'s>], visit: &mut dyn FnMut(&'a Expr<'s>)) {
+/// The values of a call's arguments.
+pub(super) fn args<'a, 's>(args: &'a [CallArg<'s>], visit: &mut dyn FnMut(&'a Expr<'s>)) {
     for arg in args {
         match arg {
             CallArg::Pos(expr)

@@ -4,7 +4,7 @@
 //! merge keys and the warnings about doubled keys are ours.
 
 mod compose;
-mod scalar;
+pub(crate) mod scalar;
 
 use std::sync::Arc;
 

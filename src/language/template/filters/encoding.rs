@@ -8,8 +8,12 @@ use super::Row;
 use crate::source::Source;
 use crate::template::args::Args;
 use crate::template::json::{self, Layout};
+use crate::template::yaml_text;
 use crate::template::{Jinja, context, convert, python};
 use crate::value::Value;
+
+const TO_YAML: &str =
+    "value indent width sort_keys default_flow_style allow_unicode explicit_start explicit_end **";
 
 pub(super) const ROWS: &[Row] = &[
     ("to_json", "value indent sort_keys ensure_ascii **", to_json),
@@ -20,6 +24,8 @@ pub(super) const ROWS: &[Row] = &[
     ),
     ("tojson", "value indent", to_json),
     ("from_json", "value **", from_json),
+    ("to_yaml", TO_YAML, |_, args| to_yaml(args, false)),
+    ("to_nice_yaml", TO_YAML, |_, args| to_yaml(args, true)),
     ("from_yaml", "value", from_yaml),
     ("from_yaml_all", "value", from_yaml_all),
     ("b64encode", "value encoding urlsafe", b64encode),
@@ -32,7 +38,7 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 /// A value of the language back inside a template; text in it stays text.
-fn inside(value: &Value) -> Result<Jinja, Error> {
+pub(super) fn inside(value: &Value) -> Result<Jinja, Error> {
     let context = context::current().ok_or_else(|| python::fail("no template is running"))?;
     context.live(&plain(value), String::new)
 }
@@ -113,6 +119,29 @@ fn from_yaml_all(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error>
         .map(|node| inside(&node.value()))
         .collect::<Result<Vec<_>, _>>()
         .map(python::list)
+}
+
+fn to_yaml(args: &Args<'_>, nice: bool) -> Result<Jinja, Error> {
+    let size = |index, default| {
+        Ok::<_, Error>(usize::try_from(args.int(index, default)?.max(0)).unwrap_or(0))
+    };
+    let indent = size(1, if nice { 4 } else { 2 })?;
+    let width = size(2, 80)?;
+    let layout = yaml_text::Layout {
+        // What PyYAML makes of senseless values.
+        indent: if (2..10).contains(&indent) { indent } else { 2 },
+        width: if width > indent * 2 { width } else { 80 },
+        flow: match args.some(4) {
+            Some(flow) => Some(flow.is_true()),
+            None if nice => Some(false),
+            None => None,
+        },
+        sort_keys: args.flag(3, true)?,
+        unicode: args.flag(5, true)?,
+        explicit_start: args.flag(6, false)?,
+        explicit_end: args.flag(7, false)?,
+    };
+    yaml_text::write(&convert::settle(args.need(0)?)?, &layout).map(Jinja::from)
 }
 
 fn b64encode(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {

@@ -67,10 +67,7 @@ pub(in crate::template) fn truth(value: &Jinja) -> Option<bool> {
 
 fn boolean(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let value = args.need(0)?;
-    if value.is_none() {
-        return Ok(Jinja::from(()));
-    }
-    // Anything unknown counts as false, as it always has.
+    // None and anything unknown counts as false, as it always has.
     Ok(Jinja::from(truth(value).unwrap_or(false)))
 }
 

@@ -102,7 +102,7 @@ impl Seen {
 }
 
 fn unique(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
-    let sensitive = args.flag(1, true)?;
+    let sensitive = args.flag(1, false)?;
     let mut seen = Seen::default();
     let mut kept = Vec::new();
     for item in args.items(0)? {

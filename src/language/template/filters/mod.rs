@@ -9,14 +9,18 @@ use super::args::Args;
 mod dict;
 mod encoding;
 mod general;
+mod hash;
+mod ip;
 mod list;
 mod path;
+mod query;
 mod regex;
 mod select;
 mod text;
 pub(super) mod time;
 
 pub(super) use general::truth;
+pub(super) use hash::{crypt, random_text};
 pub(super) use list::{Dice, flat, pairs_below};
 pub(super) use regex::{Flags, compile};
 
@@ -36,6 +40,9 @@ const FAMILIES: &[&[Row]] = &[
     encoding::ROWS,
     path::ROWS,
     time::ROWS,
+    hash::ROWS,
+    ip::ROWS,
+    query::ROWS,
 ];
 
 /// Adds every filter and returns their names.

@@ -137,7 +137,32 @@ fn subelements(call: &Call<'_>) -> Result<Vec<Jinja>, Error> {
         })
         .collect();
     let path: Vec<String> = python::text(path)?.split('.').map(str::to_owned).collect();
-    pairs_below(&elements, &path, skip).map(|pairs| pairs.into_iter().map(python::tuple).collect())
+    pairs_below(&elements, &path, skip)?
+        .into_iter()
+        .map(|mut pair| {
+            // The element comes without the list that is looped over.
+            if let Some(element) = pair.first_mut() {
+                *element = without(element, &path)?;
+            }
+            Ok(python::tuple(pair))
+        })
+        .collect()
+}
+
+/// A mapping without a member somewhere inside.
+fn without(map: &Jinja, path: &[String]) -> Result<Jinja, Error> {
+    let Some((first, deeper)) = path.split_first() else {
+        return Ok(map.clone());
+    };
+    let mut kept = Vec::new();
+    for (key, value) in entries_of(map)? {
+        if key.as_str() != Some(first) {
+            kept.push((key, value));
+        } else if !deeper.is_empty() {
+            kept.push((key, without(&value, deeper)?));
+        }
+    }
+    Ok(python::dict(kept))
 }
 
 /// `start=1 end=4 stride=2 format=x%02d`, `5`, `2-8`, `2-8/3:host%d`.

@@ -10,6 +10,7 @@ use super::{Jinja, python};
 
 mod loops;
 mod outside;
+mod stored;
 mod values;
 
 /// One call of a lookup.
@@ -25,7 +26,7 @@ type Lookup = fn(&Call<'_>) -> Result<Vec<Jinja>, Error>;
 /// Name, names of the options, work.
 type Row = (&'static str, &'static str, Lookup);
 
-const FAMILIES: &[&[Row]] = &[loops::ROWS, outside::ROWS, values::ROWS];
+const FAMILIES: &[&[Row]] = &[loops::ROWS, outside::ROWS, stored::ROWS, values::ROWS];
 
 fn find(name: &str) -> Option<&'static Row> {
     let short = name.rsplit('.').next().unwrap_or(name);
