@@ -34,7 +34,8 @@ pub(crate) struct Context {
     done: Mutex<HashMap<usize, (Arc<Template>, Evaluated)>>,
     /// Lists and mappings by address, so that a change in place is seen by
     /// the next use of the same variable.
-    views: Mutex<HashMap<usize, Jinja>>,
+    /// The value is kept too, or its address could be used again.
+    views: Mutex<HashMap<usize, (Value, Jinja)>>,
     hosts: OnceLock<Jinja>,
 }
 
@@ -90,21 +91,29 @@ impl Context {
             Value::Float(number) => Jinja::from(*number),
             Value::Str(text) | Value::Date(text) => Jinja::from(Arc::clone(text)),
             Value::Template(template) => return self.evaluate(template, label),
-            Value::List(items) => self.view(Arc::as_ptr(items).cast(), || {
-                Jinja::from_object(List::view(Arc::clone(items), Arc::clone(self)))
-            }),
-            Value::Map(map) => self.view(Arc::as_ptr(map).cast(), || {
-                Jinja::from_object(Dict::view(Arc::clone(map), Arc::clone(self)))
-            }),
+            Value::List(items) => self.view(Arc::as_ptr(items).cast(), value),
+            Value::Map(map) => self.view(Arc::as_ptr(map).cast(), value),
             Value::Omit => Jinja::from_object(Omitted),
         })
     }
 
-    fn view(&self, address: *const (), make: impl FnOnce() -> Jinja) -> Jinja {
+    fn view(self: &Arc<Self>, address: *const (), value: &Value) -> Jinja {
         lock(&self.views)
             .entry(address as usize)
-            .or_insert_with(make)
+            .or_insert_with(|| (value.clone(), self.fresh(value)))
+            .1
             .clone()
+    }
+
+    /// A value that no variable holds, such as what a filter has read.
+    pub(super) fn fresh(self: &Arc<Self>, value: &Value) -> Jinja {
+        match value {
+            Value::List(items) => {
+                Jinja::from_object(List::view(Arc::clone(items), Arc::clone(self)))
+            }
+            Value::Map(map) => Jinja::from_object(Dict::view(Arc::clone(map), Arc::clone(self))),
+            other => self.live(other, String::new).unwrap_or_default(),
+        }
     }
 
     fn evaluate(

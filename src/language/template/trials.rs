@@ -359,6 +359,14 @@ fn hostile_templates_end() {
 }
 
 #[test]
+fn values_read_in_a_loop_are_all_their_own() {
+    let templar = templar(&[]);
+    let text = "{% set all = [] %}{% for i in range(50) %}{% set x = ('[' ~ i ~ ']') | from_json %}{{ x.append('+') }}{{ all.append(x | length) }}{{ all.append(x[0] == i) }}{% endfor %}{{ all | unique }}";
+    let value = templar.resolve(&trusted(&text.into()), &Scope::new());
+    assert_eq!(shown(&value.unwrap()), "[2, True]");
+}
+
+#[test]
 fn lookups_serve_loops() {
     let templar = templar(&[
         ("/play/files/a.txt", "text\n"),

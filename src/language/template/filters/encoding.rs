@@ -40,7 +40,7 @@ pub(super) const ROWS: &[Row] = &[
 /// A value of the language back inside a template; text in it stays text.
 pub(super) fn inside(value: &Value) -> Result<Jinja, Error> {
     let context = context::current().ok_or_else(|| python::fail("no template is running"))?;
-    context.live(&plain(value), String::new)
+    Ok(context.fresh(&plain(value)))
 }
 
 /// What was read from text is never evaluated.
