@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use minijinja::Error;
 use minijinja::value::{Enumerator, Object};
@@ -36,7 +36,39 @@ pub(crate) struct Context {
     /// the next use of the same variable.
     /// The value is kept too, or its address could be used again.
     views: Mutex<HashMap<usize, (Value, Jinja)>>,
-    hosts: OnceLock<Jinja>,
+    hosts: Mutex<Option<Jinja>>,
+    /// Contexts made for other scopes during the same evaluation.
+    others: Mutex<Vec<Arc<Context>>>,
+}
+
+/// A context for as long as one call from outside lasts. Values inside point
+/// back to their context; letting go of them here ends that circle.
+pub(super) struct Session(Arc<Context>);
+
+impl Session {
+    pub(super) fn new(templar: Arc<Inner>, scope: Scope) -> Self {
+        Self(Context::new(templar, scope))
+    }
+}
+
+impl std::ops::Deref for Session {
+    type Target = Arc<Context>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let mut pending = vec![Arc::clone(&self.0)];
+        while let Some(context) = pending.pop() {
+            drop(std::mem::take(&mut *lock(&context.done)));
+            drop(std::mem::take(&mut *lock(&context.views)));
+            drop(lock(&context.hosts).take());
+            pending.append(&mut lock(&context.others));
+        }
+    }
 }
 
 struct Frame {
@@ -62,19 +94,22 @@ pub(super) struct Printed {
 }
 
 impl Context {
-    pub(super) fn new(templar: Arc<Inner>, scope: Scope) -> Arc<Self> {
+    fn new(templar: Arc<Inner>, scope: Scope) -> Arc<Self> {
         Arc::new(Self {
             templar,
             scope,
             done: Mutex::default(),
             views: Mutex::default(),
-            hosts: OnceLock::new(),
+            hosts: Mutex::default(),
+            others: Mutex::default(),
         })
     }
 
     /// The same engine with another scope.
     pub(super) fn beside(&self, scope: Scope) -> Arc<Self> {
-        Self::new(Arc::clone(&self.templar), scope)
+        let other = Self::new(Arc::clone(&self.templar), scope);
+        lock(&self.others).push(Arc::clone(&other));
+        other
     }
 
     /// A value of the language as the engine sees it; templates are evaluated.
@@ -288,9 +323,8 @@ impl Object for Root {
             "hostvars" => {
                 let hosts = context.scope.hosts()?;
                 Some(
-                    context
-                        .hosts
-                        .get_or_init(|| {
+                    lock(&context.hosts)
+                        .get_or_insert_with(|| {
                             Jinja::from_object(AllHosts::new(
                                 Arc::clone(hosts),
                                 Arc::clone(context),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use minijinja::value::ValueKind;
 
-use super::context::Context;
+use super::context::{Context, Session};
 use super::engine::{Inner, Job, Mode, Place};
 use super::error::{self, TemplateError};
 use super::options::FileOptions;
@@ -33,8 +33,8 @@ impl Templar {
         }
     }
 
-    fn context(&self, scope: &Scope) -> Arc<Context> {
-        Context::new(Arc::clone(&self.inner), scope.clone())
+    fn context(&self, scope: &Scope) -> Session {
+        Session::new(Arc::clone(&self.inner), scope.clone())
     }
 
     /// Evaluates every template inside a value. A template that is nothing

@@ -359,6 +359,29 @@ fn hostile_templates_end() {
 }
 
 #[test]
+fn nothing_stays_behind_after_an_evaluation() {
+    let templar = templar(&[]);
+    let held = Arc::new(
+        match trusted(&serde_json::json!({"l": [{"a": "{{ m }}"}], "m": {"x": [1]}})) {
+            Value::Map(map) => Map::clone(&map),
+            _ => Map::new(),
+        },
+    );
+    let scope = Scope::new()
+        .with(Level::PlayVars, Arc::clone(&held))
+        .with_hosts(Arc::new(Others));
+    for text in [
+        "{{ l }} {{ m.x.append(2) }} {{ vars.m }}",
+        "{{ hostvars['h1'].url }}{{ hostvars }}",
+        "{{ l[0].a.x[0] + lost }}",
+    ] {
+        drop(templar.resolve(&trusted(&text.into()), &scope));
+    }
+    drop(scope);
+    assert_eq!(Arc::strong_count(&held), 1);
+}
+
+#[test]
 fn values_read_in_a_loop_are_all_their_own() {
     let templar = templar(&[]);
     let text = "{% set all = [] %}{% for i in range(50) %}{% set x = ('[' ~ i ~ ']') | from_json %}{{ x.append('+') }}{{ all.append(x | length) }}{{ all.append(x[0] == i) }}{% endfor %}{{ all | unique }}";
