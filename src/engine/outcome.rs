@@ -27,7 +27,7 @@ pub(crate) enum Effect {
         parents: Vec<String>,
     },
     IncludeTasks(IncludeTasks),
-    IncludeRole(IncludeRole),
+    IncludeRole(Box<IncludeRole>),
     Meta(Meta),
 }
 

@@ -410,7 +410,8 @@ fn vars_files(
             .find(|path: &PathBuf| shared.loader.is_file(path));
         match found {
             Some(path) => {
-                out.push(inventory::read_vars(&path, &*shared.loader).map_err(|problem| *problem)?)
+                let vars = inventory::read_vars(&path, &*shared.loader);
+                out.push(vars.map_err(|problem| *problem)?);
             }
             None => {
                 return Err(Diagnostic::error(

@@ -119,7 +119,7 @@ impl Runner<'_> {
     }
 
     /// `Some` when a condition is false.
-    fn condition(&self, scope: &Scope) -> Result<Option<ActionOutcome>, ActionOutcome> {
+    fn condition(&self, scope: &Scope) -> Result<Option<ActionOutcome>, Box<ActionOutcome>> {
         for word in self.step.planned.context.when() {
             match self.holds(word, scope) {
                 Ok(true) => {}
@@ -129,7 +129,7 @@ impl Runner<'_> {
                             .with("false_condition", plain(&word.value)),
                     ));
                 }
-                Err(outcome) => return Err(*outcome),
+                Err(outcome) => return Err(outcome),
             }
         }
         Ok(None)
@@ -216,7 +216,11 @@ impl Runner<'_> {
         let mut args_hash = String::new();
         match self.condition(scope) {
             Ok(None) => {}
-            Ok(Some(outcome)) | Err(outcome) => {
+            found @ (Ok(Some(_)) | Err(_)) => {
+                let outcome = match found {
+                    Ok(skipped) => skipped.unwrap_or_default(),
+                    Err(error) => *error,
+                };
                 let evaluator = Evaluator {
                     templar: self.templar(),
                     scope,

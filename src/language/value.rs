@@ -28,7 +28,7 @@ pub enum Value {
     Date(Arc<str>),
     /// Lazy text.
     Template(Arc<Template>),
-    List(Arc<Vec<Value>>),
+    List(Arc<Vec<Self>>),
     Map(Arc<Map>),
     /// The `omit` placeholder: the argument or key that holds it is left out.
     Omit,
@@ -315,7 +315,7 @@ impl Value {
     }
 }
 
-impl FromIterator<Value> for Value {
+impl FromIterator<Self> for Value {
     fn from_iter<T: IntoIterator<Item = Self>>(iter: T) -> Self {
         Self::List(Arc::new(iter.into_iter().collect()))
     }
@@ -357,6 +357,12 @@ impl From<Vec<Self>> for Value {
     }
 }
 
+impl From<i32> for Value {
+    fn from(number: i32) -> Self {
+        Self::Int(number.into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -374,11 +380,5 @@ mod tests {
     fn results_of_hosts_are_never_templates() {
         let json = serde_json::json!({"stdout": "{{ lookup('pipe', 'id') }}"});
         assert!(!Value::from_json(&json).is_lazy());
-    }
-}
-
-impl From<i32> for Value {
-    fn from(number: i32) -> Self {
-        Self::Int(number.into())
     }
 }

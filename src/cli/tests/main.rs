@@ -3,6 +3,8 @@
 //! One binary for all of them, so that it is linked once. They need root,
 //! `openssh-server` and `sudo` (`make test` installs what is missing).
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 mod bad_input;
 mod check_mode;
 mod common;

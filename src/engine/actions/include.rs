@@ -92,9 +92,9 @@ pub(super) fn role(call: &Call<'_>) -> ActionOutcome {
     let shown = role.name.value.as_str().unwrap_or_default().to_owned();
     ActionOutcome::ok()
         .with("include", shown)
-        .effect(Effect::IncludeRole(IncludeRole {
+        .effect(Effect::IncludeRole(Box::new(IncludeRole {
             role,
             vars: vars(call),
             item: None,
-        }))
+        })))
 }

@@ -133,7 +133,7 @@ fn folder(call: &Call<'_>, args: &Args, path: &Path, depth: i64) -> Result<Vec<P
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        if args.extensions.iter().any(|known| *known == extension) {
+        if args.extensions.contains(&extension) {
             out.push(entry);
         } else if !args.ignore_unknown_extensions {
             return Err(format!(

@@ -299,7 +299,8 @@ impl Checker<'_> {
             let given = std::iter::once(arg.name)
                 .chain(arg.aliases.iter().copied())
                 .any(|name| action.arg(name).is_some());
-            if !given && !(arg.name == "_raw_params" && action.raw.is_some()) {
+            let raw = arg.name == "_raw_params" && action.raw.is_some();
+            if !given && !raw {
                 self.push(
                     Diagnostic::error(
                         "missing-argument",

@@ -10,7 +10,7 @@ use crate::value::Map;
 /// One link of the chain.
 #[derive(Debug)]
 pub struct Context {
-    parent: Option<Arc<Context>>,
+    parent: Option<Arc<Self>>,
     keywords: Keywords,
     role: Option<Arc<Role>>,
     /// Variables given to a dynamic include; they beat set_fact.

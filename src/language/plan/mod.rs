@@ -87,7 +87,7 @@ pub struct Role {
     pub vars: Arc<Map>,
     /// What was given where the role was named.
     pub params: Arc<Map>,
-    pub parent: Option<Arc<Role>>,
+    pub parent: Option<Arc<Self>>,
     pub allow_duplicates: bool,
 }
 

@@ -22,9 +22,7 @@ impl TagSelection {
         let all = self.only.is_empty() || asked("all");
         let never = tags.contains("never");
         let tagged = !tags.is_empty();
-        let run = if tags.contains("always") {
-            true
-        } else if tags.iter().any(|tag| asked(tag)) {
+        let run = if tags.contains("always") || tags.iter().any(|tag| asked(tag)) {
             true
         } else if never {
             false

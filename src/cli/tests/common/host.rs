@@ -167,10 +167,8 @@ impl Host {
             for child in children(pid) {
                 open.push(child);
                 let line = std::fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
-                if String::from_utf8_lossy(&line)
-                    .replace('\0', " ")
-                    .contains(text)
-                {
+                let line = String::from_utf8_lossy(&line).replace('\0', " ");
+                if line.contains(text) && !line.contains("[listener]") {
                     found.push(child);
                 }
             }

@@ -1,0 +1,343 @@
+//! Outcomes become state: variables, standings, new hosts, what `meta` asks.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use ocplay_language::plan::PlannedTask;
+use ocplay_language::playbook::ast::Keyword;
+use ocplay_language::value::Map;
+
+use super::{Dispatcher, PlayRun};
+use crate::cursor::{Cursor, Fall};
+use crate::event::Status;
+use crate::host::Standing;
+use crate::outcome::{Effect, HostOutcome, Meta};
+
+impl Dispatcher {
+    /// Outcomes become state.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one step's whole context, used once"
+    )]
+    pub(super) async fn settle(
+        &mut self,
+        run: &mut PlayRun,
+        planned: &Arc<PlannedTask>,
+        outcomes: &[HostOutcome],
+        here: &[Arc<str>],
+        once: bool,
+        quiet: bool,
+        cursors: &mut IndexMap<Arc<str>, Cursor>,
+    ) {
+        let mut flush = Vec::new();
+        let mut includes: IndexMap<Arc<str>, Vec<Effect>> = IndexMap::new();
+        let mut any_failed = false;
+        for outcome in outcomes {
+            let targets: Vec<Arc<str>> = if once {
+                here.to_vec()
+            } else {
+                vec![Arc::clone(&outcome.host)]
+            };
+            self.keep(run, outcome, &targets);
+            let rescuable = cursors.get(&outcome.host).is_some_and(Cursor::rescuable);
+            if let Some(host) = self.hosts.get_mut(&outcome.host)
+                && (!quiet || matches!(outcome.status, Status::Failed | Status::Unreachable))
+            {
+                match outcome.status {
+                    Status::Failed if rescuable => host.stats.rescued += 1,
+                    status => host.stats.count(status),
+                }
+            }
+            any_failed |=
+                matches!(outcome.status, Status::Failed | Status::Unreachable) && !rescuable;
+            for name in &targets {
+                self.stand(planned, outcome, name, cursors);
+            }
+            for effect in &outcome.effects {
+                match effect {
+                    Effect::IncludeTasks(_) | Effect::IncludeRole(_) => {
+                        for name in &targets {
+                            includes
+                                .entry(Arc::clone(name))
+                                .or_default()
+                                .push(effect.clone());
+                        }
+                    }
+                    Effect::Meta(Meta::FlushHandlers) => flush.extend(targets.iter().cloned()),
+                    Effect::Meta(meta) => self.meta(run, *meta, &targets, planned, cursors).await,
+                    _ => {}
+                }
+            }
+        }
+        if !includes.is_empty() {
+            self.enter(run, planned, includes, cursors);
+        }
+        if any_failed && self.is_fatal(run, planned, here, once) {
+            for name in here {
+                if let Some(host) = self.hosts.get_mut(name)
+                    && host.is_active()
+                {
+                    host.standing = Standing::Failed;
+                }
+            }
+            for name in run.batch.clone() {
+                if let Some(host) = self.hosts.get_mut(&name)
+                    && host.is_active()
+                {
+                    host.standing = Standing::Failed;
+                    if let Some(cursor) = cursors.get_mut(&name) {
+                        cursor.fail();
+                    }
+                }
+            }
+        }
+        if !flush.is_empty() {
+            Box::pin(self.flush_handlers(run, &flush)).await;
+        }
+    }
+
+    /// Moves a host on, or lets it fall.
+    pub(super) fn stand(
+        &mut self,
+        planned: &PlannedTask,
+        outcome: &HostOutcome,
+        name: &Arc<str>,
+        cursors: &mut IndexMap<Arc<str>, Cursor>,
+    ) {
+        let Some(cursor) = cursors.get_mut(name) else {
+            return;
+        };
+        let enters = outcome
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::IncludeTasks(_) | Effect::IncludeRole(_)));
+        match outcome.status {
+            Status::Unreachable => {
+                cursor.leave();
+                if let Some(host) = self.hosts.get_mut(name) {
+                    host.standing = Standing::Unreachable;
+                }
+            }
+            Status::Failed => {
+                let rescued = cursor.fail() == Fall::Rescued;
+                if let Some(host) = self.hosts.get_mut(name) {
+                    let mut failed = Map::new();
+                    failed.insert("ansible_failed_result", outcome.result.clone());
+                    let mut task = Map::new();
+                    task.insert("name", planned.written_name().unwrap_or(planned.module()));
+                    task.insert("action", planned.task.action.name.as_str());
+                    failed.insert("ansible_failed_task", task);
+                    host.set_facts(&failed);
+                    if !rescued && !cursor.rescuable() {
+                        host.standing = Standing::Failed;
+                    }
+                }
+                self.snapshot = None;
+            }
+            _ if enters => {}
+            _ => cursor.advance(),
+        }
+    }
+
+    /// Registered results, facts, new hosts and groups, notifications.
+    pub(super) fn keep(&mut self, run: &mut PlayRun, outcome: &HostOutcome, targets: &[Arc<str>]) {
+        for name in targets {
+            if let (Some(register), Some(host)) = (&outcome.register, self.hosts.get_mut(name)) {
+                let mut vars = Map::new();
+                vars.insert(register.as_str(), outcome.result.clone());
+                host.set_facts(&vars);
+                self.snapshot = None;
+            }
+        }
+        for effect in &outcome.effects {
+            self.effect(run, effect, outcome, targets);
+        }
+        for wanted in &outcome.notify {
+            self.notify(run, wanted, &outcome.host);
+        }
+    }
+
+    pub(super) fn effect(
+        &mut self,
+        run: &mut PlayRun,
+        effect: &Effect,
+        outcome: &HostOutcome,
+        targets: &[Arc<str>],
+    ) {
+        let fact_hosts = outcome
+            .fact_host
+            .as_ref()
+            .map_or_else(|| targets.to_vec(), |host| vec![Arc::clone(host)]);
+        match effect {
+            Effect::SetFacts(vars) | Effect::Facts(vars) | Effect::IncludeVars(vars) => {
+                for name in &fact_hosts {
+                    if !self.hosts.contains_key(name) {
+                        self.prepare_host(name, &Arc::clone(&run.play));
+                    }
+                    let Some(host) = self.hosts.get_mut(name) else {
+                        continue;
+                    };
+                    match effect {
+                        Effect::Facts(_) => host.add_facts(vars),
+                        Effect::IncludeVars(_) => host.add_include_vars(vars),
+                        _ => host.set_facts(vars),
+                    }
+                }
+                self.snapshot = None;
+            }
+            Effect::AddHost { name, groups, vars } => {
+                self.inventory
+                    .add_host(name, groups.first().map_or("ungrouped", String::as_str));
+                for group in groups {
+                    self.inventory.add_host(name, group);
+                }
+                self.inventory.set_host_vars(name, vars);
+                self.inventory_changed(run, &[Arc::from(name.as_str())]);
+            }
+            Effect::GroupBy { key, parents } => {
+                for name in targets {
+                    self.inventory.add_host(name, key);
+                }
+                for parent in parents.iter().filter(|parent| *parent != "all") {
+                    // A circle cannot come of a group that is new; one that is
+                    // refused changes nothing.
+                    drop(self.inventory.add_child(parent, key));
+                }
+                self.inventory_changed(run, targets);
+            }
+            Effect::IncludeTasks(_) | Effect::IncludeRole(_) | Effect::Meta(_) => {}
+        }
+    }
+
+    pub(super) fn inventory_changed(&mut self, run: &PlayRun, names: &[Arc<str>]) {
+        self.inventory.finish();
+        self.groups = None;
+        let play = Arc::clone(&run.play);
+        // `groups` is seen by every host.
+        let mut all: Vec<Arc<str>> = self.hosts.keys().cloned().collect();
+        all.extend(
+            names
+                .iter()
+                .filter(|name| !self.hosts.contains_key(*name))
+                .cloned(),
+        );
+        for name in all {
+            self.prepare_host(&name, &play);
+        }
+    }
+
+    pub(super) async fn meta(
+        &mut self,
+        run: &mut PlayRun,
+        meta: Meta,
+        targets: &[Arc<str>],
+        planned: &PlannedTask,
+        cursors: &mut IndexMap<Arc<str>, Cursor>,
+    ) {
+        match meta {
+            Meta::EndPlay => {
+                run.ended = true;
+                for name in &run.all {
+                    if let Some(host) = self.hosts.get_mut(name).filter(|host| host.is_active()) {
+                        host.standing = Standing::Ended;
+                    }
+                }
+            }
+            Meta::EndBatch => {
+                for name in &run.batch {
+                    if let Some(host) = self.hosts.get_mut(name).filter(|host| host.is_active()) {
+                        host.standing = Standing::Ended;
+                    }
+                }
+            }
+            Meta::EndHost => {
+                for name in targets {
+                    if let Some(host) = self.hosts.get_mut(name) {
+                        host.standing = Standing::Ended;
+                    }
+                }
+            }
+            Meta::EndRole => {
+                let role = planned.context.role().cloned();
+                for name in targets {
+                    if let (Some(cursor), Some(role)) = (cursors.get_mut(name), &role) {
+                        cursor.skip_while(|task| {
+                            task.context
+                                .role()
+                                .is_some_and(|other| Arc::ptr_eq(other, role))
+                        });
+                    }
+                }
+            }
+            Meta::ClearFacts => {
+                for name in targets {
+                    if let Some(host) = self.hosts.get_mut(name) {
+                        host.clear_facts();
+                    }
+                }
+                self.snapshot = None;
+            }
+            Meta::ClearHostErrors => {
+                for name in &run.batch {
+                    if let Some(host) = self.hosts.get_mut(name)
+                        && matches!(host.standing, Standing::Failed | Standing::Unreachable)
+                    {
+                        host.standing = Standing::Active;
+                    }
+                }
+            }
+            Meta::ResetConnection => {
+                for name in targets {
+                    self.shared.pool.reset(name).await;
+                }
+            }
+            // Files are read once per run; what add_host brought stays.
+            Meta::RefreshInventory => self.inventory.finish(),
+            Meta::FlushHandlers => {}
+        }
+    }
+
+    /// Whether a failure stops everybody: `any_errors_fatal`, `run_once`, or
+    /// more failures than `max_fail_percentage` allows.
+    pub(super) fn is_fatal(
+        &self,
+        run: &PlayRun,
+        planned: &PlannedTask,
+        here: &[Arc<str>],
+        once: bool,
+    ) -> bool {
+        let flag = planned
+            .context
+            .get(Keyword::AnyErrorsFatal)
+            .is_some_and(|word| {
+                let scope = here
+                    .first()
+                    .and_then(|name| self.hosts.get(name))
+                    .map(|host| host.scope().clone());
+                let value = self
+                    .shared
+                    .templar
+                    .resolve(&word.value, &scope.unwrap_or_default());
+                value.is_ok_and(|value| {
+                    ocplay_protocol::coerce::boolean(&value.to_json()) == Ok(true)
+                })
+            });
+        if flag || once {
+            return true;
+        }
+        let Some(word) = &run.play.play.options.max_fail_percentage else {
+            return false;
+        };
+        let Ok(limit) = ocplay_protocol::coerce::float(&word.value.to_json()) else {
+            return false;
+        };
+        let failed = run.batch.iter().filter(|name| {
+            matches!(
+                self.hosts.get(*name).map(|host| host.standing),
+                Some(Standing::Failed | Standing::Unreachable)
+            )
+        });
+        let failed = failed.count() as f64;
+        failed * 100.0 / run.batch.len().max(1) as f64 > limit
+    }
+}
