@@ -38,7 +38,7 @@ pub(crate) struct Context {
     views: Mutex<HashMap<usize, (Value, Jinja)>>,
     hosts: Mutex<Option<Jinja>>,
     /// Contexts made for other scopes during the same evaluation.
-    others: Mutex<Vec<Arc<Context>>>,
+    others: Mutex<Vec<Arc<Self>>>,
 }
 
 /// A context for as long as one call from outside lasts. Values inside point
