@@ -21,7 +21,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run playbooks against the hosts of an inventory.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Show hosts, groups and variables of an inventory.
     Inventory(InventoryArgs),
     /// Show the documentation of modules.

@@ -52,6 +52,10 @@ impl Cargo {
     /// A folder with everything in it; names are relative to it.
     pub(crate) fn folder(path: &Path, follow: bool) -> Result<Self, String> {
         let mut cargo = Self::default();
+        let meta = std::fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let mode = meta.permissions().mode() & 0o7777;
+        // The folder itself comes first: an empty one is something, too.
+        cargo.add_other(String::new(), BlobKind::Directory, mode);
         cargo.add_folder(path, "", follow)?;
         Ok(cargo)
     }
@@ -158,13 +162,13 @@ mod tests {
         std::os::unix::fs::symlink("a", folder.path().join("c")).unwrap();
         let cargo = Cargo::folder(folder.path(), false).unwrap();
         let names: Vec<&str> = cargo.blobs.iter().map(|blob| blob.name.as_str()).collect();
-        assert_eq!(names, ["a", "b", "b/x", "c"]);
-        assert!(cargo.blobs[0].inline.is_none());
-        assert!(matches!(cargo.sources[0], BlobSource::File(_)));
+        assert_eq!(names, ["", "a", "b", "b/x", "c"]);
+        assert!(cargo.blobs[1].inline.is_none());
+        assert!(matches!(cargo.sources[1], BlobSource::File(_)));
         assert_eq!(
-            cargo.blobs[2].sha1,
+            cargo.blobs[3].sha1,
             "11f6ad8ec52a2984abaafd7c3b516503785c2072"
         );
-        assert_eq!(cargo.blobs[3].kind, BlobKind::Link("a".into()));
+        assert_eq!(cargo.blobs[4].kind, BlobKind::Link("a".into()));
     }
 }

@@ -119,3 +119,43 @@ fn delegation_and_run_once() {
         .code(0)
         .says(&["changed: [h1 -> localhost]", "for h2", "h2 knows once"]);
 }
+
+/// The agent is static: a root with nothing but busybox is enough. The chroot
+/// stands for such a host; its shell, gzip, head and sha256sum are busybox's.
+#[test]
+fn a_host_without_libc() {
+    let host = Host::start();
+    let project = Project::with_host(&host, "root");
+    project.write("files/enter", "#!/bin/sh\nwhile [ \"$1\" != sh ]; do shift; done\nexec chroot /bb /usr/bin/env -i HOME=/root PATH=/bin \"$@\"\n");
+    let ran = project
+        .play(
+            "
+- hosts: all
+  gather_facts: false
+  tasks:
+    - shell: |
+        mkdir -p /bb/bin /bb/usr/bin /bb/root /bb/etc /bb/tmp /bb/proc
+        cp /bin/busybox /bb/bin/
+        chroot /bb /bin/busybox --install -s /bin
+        ln -sf /bin/env /bb/usr/bin/env
+        mount -t proc proc /bb/proc
+    - copy: {src: enter, dest: /usr/local/bin/enter, mode: '0755'}
+    - become: true
+      become_user: inside
+      vars: {ansible_become_exe: /usr/local/bin/enter}
+      block:
+        - setup: {gather_subset: min}
+        - copy: {content: \"made inside\\n\", dest: /etc/made}
+        - command: cat /etc/made
+          register: made
+        - stat: {path: /lib64}
+          register: lib
+        - debug: msg='{{ made.stdout }}, libc {{ lib.stat.exists }}'
+",
+            &[],
+        )
+        .code(0)
+        .says(&["made inside, libc False"]);
+    drop(ran);
+    assert_eq!(host.read("/bb/etc/made"), "made inside\n");
+}

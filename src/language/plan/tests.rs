@@ -265,7 +265,7 @@ fn all_mistakes_are_reported_together_with_hints() {
     ]);
     for wanted in [
         "site.yml:4:7: there is no module 'comand' (did you mean 'command'?",
-        "site.yml:5:30: 'dst' is not an argument of copy (did you mean 'dest'?",
+        "site.yml:5:29: 'dst' is not an argument of copy (did you mean 'dest'?",
         "there is no file 'nope.txt'",
         "needs the argument 'dest'",
         "site.yml:6:44: argument 'force' of copy: 'perhaps' is not a boolean",
