@@ -6,7 +6,9 @@ ARG KERNEL
 ENV DEBIAN_FRONTEND=noninteractive
 
 # runc is diverted before it is ever installed: when a play installs Docker, the real one lands beside the wrapper.
-RUN apt-get update \
+# apt keeps its parsed lists here, unlike in component images: a play calls it many times.
+RUN sed -i '/pkgcache/d' /etc/apt/apt.conf.d/90ocplay \
+ && apt-get update \
  && apt-get install -y --no-install-recommends \
       systemd systemd-sysv dbus openssh-server sudo \
       iproute2 iptables iputils-ping kmod procps \
