@@ -52,7 +52,8 @@ impl Cargo {
     /// A folder with everything in it; names are relative to it.
     pub(crate) fn folder(path: &Path, follow: bool) -> Result<Self, String> {
         let mut cargo = Self::default();
-        let meta = std::fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let meta =
+            std::fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let mode = meta.permissions().mode() & 0o7777;
         // The folder itself comes first: an empty one is something, too.
         cargo.add_other(String::new(), BlobKind::Directory, mode);

@@ -19,7 +19,7 @@ use crate::connection::Pool;
 use crate::event::{Event, Report, Sink, Status, TaskInfo};
 use crate::looping::{self, Items};
 use crate::options::RunOptions;
-use crate::outcome::{ActionOutcome, HostOutcome};
+use crate::outcome::{ActionOutcome, Effect, HostOutcome};
 use crate::settings::{Evaluator, Settings};
 use crate::world::{Snapshot, task_scope};
 
@@ -158,6 +158,7 @@ impl Runner<'_> {
         };
         let mut done: Vec<ItemOutcome> = Vec::new();
         let mut results = Vec::new();
+        let mut seen = scope.clone();
         let total = items.len();
         for (index, item) in items.iter().enumerate() {
             if index > 0
@@ -165,8 +166,14 @@ impl Runner<'_> {
             {
                 tokio::time::sleep(pause).await;
             }
-            let inner = names.scope(scope, &items, index);
+            let inner = names.scope(&seen, &items, index);
             let mut outcome = self.item(&inner, Some(item)).await;
+            // What one item sets, the next one sees.
+            for effect in &outcome.outcome.effects {
+                if let Effect::SetFacts(vars) = effect {
+                    seen = seen.with(Level::SetFacts, Arc::new(vars.clone()));
+                }
+            }
             outcome.outcome.result.insert(&*names.item, item.clone());
             outcome
                 .outcome
@@ -619,7 +626,6 @@ fn censored(outcome: &ActionOutcome) -> serde_json::Value {
 }
 
 fn label_includes(outcome: &mut ActionOutcome, label: &str) {
-    use crate::outcome::Effect;
     for effect in &mut outcome.effects {
         match effect {
             Effect::IncludeTasks(include) => include.item = Some(label.to_owned()),

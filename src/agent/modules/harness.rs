@@ -13,7 +13,6 @@ use crate::host::{Failure, Look, Return, Touch};
 /// A module in the registry.
 pub(super) struct Entry {
     names: &'static [&'static [&'static str]],
-    info: fn() -> ModuleInfo,
     pub(super) run: fn(&str, Context) -> Outcome,
 }
 
@@ -24,16 +23,6 @@ impl Entry {
 
     pub(super) fn answers_to(&self, name: &str) -> bool {
         self.names().any(|known| known == name)
-    }
-
-    /// One description per name.
-    pub(super) fn infos(&self) -> Vec<ModuleInfo> {
-        self.names()
-            .map(|name| ModuleInfo {
-                name,
-                ..(self.info)()
-            })
-            .collect()
     }
 }
 
@@ -46,9 +35,19 @@ impl<M: Module> Names<M> {
 pub(super) const fn entry<M: Module>() -> Entry {
     Entry {
         names: Names::<M>::ALL,
-        info: info::<M>,
         run: run::<M>,
     }
+}
+
+/// One description per name of a module.
+pub(super) fn infos<M: Module>() -> Vec<ModuleInfo> {
+    let names = Names::<M>::ALL.iter().copied().flatten();
+    names
+        .map(|name| ModuleInfo {
+            name,
+            ..info::<M>()
+        })
+        .collect()
 }
 
 fn info<M: Module>() -> ModuleInfo {

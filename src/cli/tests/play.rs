@@ -202,6 +202,23 @@ fn tags_start_at_task_and_limits() {
     assert!(!limited.out.contains("[h1]"), "{}", limited.out);
 }
 
+#[test]
+fn set_fact_in_a_loop_adds_up() {
+    let project = Project::new();
+    let playbook = "
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - set_fact: {all: '{{ all | default([]) + [item] }}'}
+      loop: [a, b, c]
+    - debug: msg='{{ all | join }}'
+";
+    project
+        .play_local(playbook)
+        .code(0)
+        .says(&["\"msg\": \"abc\""]);
+}
+
 impl Project {
     fn play_local(&self, playbook: &str) -> crate::common::Ran {
         self.write("hosts.ini", "localhost ansible_connection=local\n");

@@ -72,6 +72,7 @@ impl Checker<'_> {
     fn play(&mut self, play: &PlannedPlay) {
         self.keywords(&play.context);
         self.value(&play.play.hosts.value);
+        self.strategy(play);
         let lists = [&play.pre_tasks, &play.tasks, &play.post_tasks];
         let mut dynamic_roles = false;
         let mut listed: Vec<Arc<PlannedTask>> = Vec::new();
@@ -91,6 +92,76 @@ impl Checker<'_> {
             for task in &listed {
                 self.notified(task, &play.handlers);
             }
+        }
+    }
+
+    /// Every strategy gives the same end state as the linear one, so the known
+    /// ones are accepted; only their order of work differs.
+    fn strategy(&mut self, play: &PlannedPlay) {
+        let Some(word) = &play.play.options.strategy else {
+            return;
+        };
+        let Some(name) = word.value.as_str().filter(|name| !is_template(name)) else {
+            return;
+        };
+        match name.strip_prefix("ansible.builtin.").unwrap_or(name) {
+            "linear" => {}
+            "free" | "host_pinned" => self.push(
+                Diagnostic::warning(
+                    "strategy",
+                    format!("the strategy '{name}' is not there yet: hosts go in lockstep"),
+                )
+                .at(&word.span),
+            ),
+            other => self.push(
+                Diagnostic::error("strategy", format!("there is no strategy '{other}'"))
+                    .at(&word.span)
+                    .suggest(other, ["linear", "free", "host_pinned"])
+                    .help("leave it out: hosts go in lockstep"),
+            ),
+        }
+    }
+
+    /// Words that would change what a task does, and are not there yet.
+    fn not_yet(&mut self, planned: &PlannedTask) {
+        let task = &planned.task;
+        let detached = task.asynchronous.is_some()
+            && task.poll.as_ref().is_some_and(|poll| {
+                ocplay_protocol::coerce::integer(&poll.value.to_json()) == Ok(0)
+            });
+        if let (true, Some(word)) = (detached, &task.poll) {
+            self.push(
+                Diagnostic::error(
+                    "not-yet",
+                    "a task cannot be left running in the background yet",
+                )
+                .at(&word.span)
+                .help("leave 'poll: 0' out: the task is then waited for"),
+            );
+        }
+        if let Some(word) = planned.context.get(Keyword::Debugger)
+            && word.value.as_str() != Some("never")
+        {
+            self.push(
+                Diagnostic::warning(
+                    "not-yet",
+                    "the debugger is not there yet: failures just fail",
+                )
+                .at(&word.span),
+            );
+        }
+        if let Some(word) = planned.context.get(Keyword::BecomeMethod)
+            && let Some(name) = word.value.as_str().filter(|name| !is_template(name))
+            && name.rsplit('.').next() != Some("sudo")
+        {
+            self.push(
+                Diagnostic::error(
+                    "not-yet",
+                    format!("become_method '{name}' is not there yet"),
+                )
+                .at(&word.span)
+                .help("use sudo"),
+            );
         }
     }
 
@@ -115,6 +186,7 @@ impl Checker<'_> {
         for link in planned.context.chain() {
             self.keywords(link);
         }
+        self.not_yet(planned);
         if let Some(name) = &task.name {
             self.value(&name.value);
         }

@@ -268,7 +268,7 @@ fn all_mistakes_are_reported_together_with_hints() {
         "site.yml:5:29: 'dst' is not an argument of copy (did you mean 'dest'?",
         "there is no file 'nope.txt'",
         "needs the argument 'dest'",
-        "site.yml:6:44: argument 'force' of copy: 'perhaps' is not a boolean",
+        "site.yml:6:43: argument 'force' of copy: 'perhaps' is not a boolean",
         "uper",
         "site.yml:9:",
         "templates/t.j2:2:",
@@ -319,4 +319,29 @@ fn task_ids_survive_edits_elsewhere() {
     let after =
         ids("- hosts: all\n  tasks:\n    - command: new\n    - command: a\n    - command: b\n");
     assert_eq!(before[..], after[1..]);
+}
+
+#[test]
+fn what_is_not_there_yet_is_named() {
+    let text = problems(&[(
+        "site.yml",
+        "- hosts: all
+  strategy: fre
+  tasks:
+    - {command: x, async: 10, poll: 0}
+    - {command: x, become: true, become_method: su}
+",
+    )]);
+    for wanted in [
+        "there is no strategy 'fre' (did you mean 'free'?",
+        "site.yml:4:",
+        "become_method 'su'",
+    ] {
+        assert!(text.contains(wanted), "{wanted}\nin\n{text}");
+    }
+    let vault = problems(&[("site.yml", "$ANSIBLE_VAULT;1.1;AES256\n3036\n")]);
+    assert!(
+        vault.contains("encrypted files cannot be read yet"),
+        "{vault}"
+    );
 }

@@ -48,6 +48,13 @@ pub struct Parsed {
 /// # Errors
 /// The first mistake, with its place and a hint.
 pub fn parse(source: &Arc<Source>) -> Result<Parsed, Box<Diagnostic>> {
+    if source.text().starts_with("$ANSIBLE_VAULT;") {
+        return Err(Box::new(
+            Diagnostic::error("vault", "encrypted files cannot be read yet")
+                .at(&Span::new(source, 0..14))
+                .help("decrypt it first: ansible-vault decrypt FILE"),
+        ));
+    }
     compose::compose(source)
 }
 
