@@ -10,6 +10,7 @@
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "cases prepare their own files")]
 mod cases;
+mod docker;
 mod facts;
 mod host;
 mod modules;
