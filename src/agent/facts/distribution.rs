@@ -40,7 +40,7 @@ pub(super) fn gather(gather: &mut Gather<'_>) {
             "id": found.name,
             "codename": found.release,
             "description": get("PRETTY_NAME"),
-            "release": found.version,
+            "release": get("VERSION_ID"),
             "major_release": found.version.split('.').next().unwrap_or_default(),
         }),
     );

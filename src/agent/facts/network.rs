@@ -244,7 +244,7 @@ fn interface(name: &str) -> Map<String, Value> {
     };
     let flags = u32::from_str_radix(read("flags").trim_start_matches("0x"), 16).unwrap_or(0);
     put("device", json!(name));
-    put("active", json!(flags & 0x1 != 0 && flags & 0x40 != 0));
+    put("active", json!(read("operstate") != "down"));
     put("promisc", json!(flags & 0x100 != 0));
     if let Ok(mtu) = read("mtu").parse::<u64>() {
         put("mtu", json!(mtu));

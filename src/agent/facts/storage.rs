@@ -11,6 +11,12 @@ pub(super) fn gather(gather: &mut Gather<'_>) {
     let uuids = links("/dev/disk/by-uuid");
     mounts(gather, &uuids);
     devices(gather, &uuids);
+    let initiator = text("/etc/iscsi/initiatorname.iscsi");
+    let name = initiator
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("InitiatorName="));
+    gather.put("iscsi_iqn", name.unwrap_or_default());
+    gather.put("hostnqn", text("/etc/nvme/hostnqn"));
 }
 
 /// Names of device nodes by what the links in a directory point to.

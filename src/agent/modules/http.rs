@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -185,13 +186,16 @@ impl Call {
     }
 
     fn agent(&self, look: &Look) -> Result<ureq::Agent, Failure> {
-        let mut tls = TlsConfig::builder().disable_verification(!self.validate);
+        let mut tls = TlsConfig::builder()
+            .disable_verification(!self.validate)
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()));
         if self.url.starts_with("https") {
-            if self.validate
-                && let Some(certificates) = self.authorities(look)?
-            {
-                tls = tls.root_certs(RootCerts::new_with_certs(&certificates));
-            }
+            let certificates = if self.validate {
+                self.authorities(look)?
+            } else {
+                Vec::new()
+            };
+            tls = tls.root_certs(RootCerts::new_with_certs(&certificates));
             tls = tls.client_cert(self.client_certificate(look)?);
         }
         let config = Config::builder()
@@ -216,8 +220,8 @@ impl Call {
         })
     }
 
-    /// The certificates to trust; `None` for those built in.
-    fn authorities(&self, look: &Look) -> Result<Option<Vec<Certificate<'static>>>, Failure> {
+    /// The certificates to trust.
+    fn authorities(&self, look: &Look) -> Result<Vec<Certificate<'static>>, Failure> {
         let path = match &self.authorities {
             Some(path) => Some(path.clone()),
             None => look
@@ -227,9 +231,15 @@ impl Call {
                 .chain(BUNDLES.map(PathBuf::from))
                 .find(|path| path.is_file()),
         };
-        let Some(path) = path else { return Ok(None) };
+        let Some(path) = path else {
+            return Err(
+                "this host has no list of certificate authorities; install the package \
+                 ca-certificates, give a file in ca_path, or set validate_certs: false"
+                    .into(),
+            );
+        };
         let pem = std::fs::read(&path).explain(format_args!("read {}", path.display()))?;
-        Ok(Some(certificates(&pem)))
+        Ok(certificates(&pem))
     }
 
     fn client_certificate(&self, look: &Look) -> Result<Option<ClientCert>, Failure> {
