@@ -210,7 +210,7 @@ fn spawn(context: &Context, command: &Command) -> Result<Child, Spawn> {
     if !text.contains('/') {
         let Some(file) = find_program(&text, &path) else {
             return Err(Spawn::NotFound(format!(
-                "the program '{text}' is not on this host (searched {path} and the sbin \
+                "the program '{text}' is not on this host (neither in PATH nor in the sbin \
                  directories); install it or give its full path"
             )));
         };

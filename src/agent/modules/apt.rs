@@ -192,6 +192,10 @@ impl Module for Apt {
             return Ok(Verdict::Same(result));
         }
         let mut lines = Vec::new();
+        if warning.is_some() {
+            let line = |name: &String| format!("install {name} (not to be had yet)");
+            lines.extend(args.name.iter().map(line));
+        }
         if warning.is_none() && (look.is_check() || look.wants_diff()) {
             for action in &actions {
                 match tool::simulate(args, look, &action.words()) {

@@ -376,7 +376,9 @@ fn present(args: &Args, look: &Look, found: Option<Account>) -> Result<Verdict<P
         || default_home(args).to_string_lossy().into_owned(),
         str::to_owned,
     ));
-    let make_home = (!create && args.create_home && !home.exists()).then(|| home.clone());
+    // usermod -m brings the old home along.
+    let moves = args.move_home && old_home.is_some_and(|old| Path::new(old) != home);
+    let make_home = (!create && args.create_home && !moves && !home.exists()).then(|| home.clone());
     if make_home.is_some() {
         changes.show("home directory", "missing", "created");
     }
