@@ -17,9 +17,8 @@ use sha2::{Digest, Sha256};
 const OVERRIDE: &str = "OCPLAY_HELPER_BIN";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .canonicalize()?;
+    let manifest = env::var("CARGO_MANIFEST_DIR")?;
+    let root = Path::new(&manifest).join("../..").canonicalize()?;
     for watched in ["src/agent", "src/protocol", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", root.join(watched).display());
     }
