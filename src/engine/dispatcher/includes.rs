@@ -19,7 +19,7 @@ struct Loaded {
     key: String,
     nodes: Result<Arc<[Node]>, String>,
     hosts: Vec<Arc<str>>,
-    /// Empty for roles, which are not announced.
+    /// The file or the role, as it is announced.
     file: String,
     item: Option<String>,
 }
@@ -125,7 +125,8 @@ impl Dispatcher {
                     }
                     included.tasks
                 });
-                (nodes, String::new(), include.item.clone())
+                let name = include.role.name.value.as_str().unwrap_or_default();
+                (nodes, name.to_owned(), include.item.clone())
             }
             _ => (Ok(Vec::new()), String::new(), None),
         };
