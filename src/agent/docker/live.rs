@@ -302,3 +302,84 @@ fn the_life_of_an_image() {
         &json!({"name": "ocplay-test-image2", "state": "absent"}),
     );
 }
+
+#[test]
+fn the_life_of_a_network_and_a_volume() {
+    let Some(lab) = lab() else { return };
+    let (network, other, member) = ("ocplay-test-net", "ocplay-test-net2", "ocplay-test-member");
+    lab.gone(member);
+    for name in [network, other] {
+        lab.run(
+            "docker_network",
+            json!({"name": name, "state": "absent"}),
+            false,
+        );
+    }
+    let mut args = json!({
+        "name": network, "driver_options": {"com.docker.network.bridge.name": "ocplaytest0"},
+        "ipam_config": [{"subnet": "10.99.0.0/24", "aux_addresses": {"a": "10.99.0.9"}}],
+        "labels": {"x": "y"}, "internal": true,
+    });
+    let made = lab.changes("docker_network", &args);
+    assert_eq!(made["network"]["Labels"]["x"], json!("y"));
+    lab.changes("docker_network", &json!({"name": other, "internal": true}));
+
+    let container = json!({
+        "name": member, "image": lab.image, "command": "sleep 100", "stop_timeout": 0, "networks": [
+            {"name": network, "ipv4_address": "10.99.0.5", "aliases": ["alias"]}, {"name": other},
+        ],
+    });
+    let made = lab.changes("docker_container", &container);
+    let id = made["container"]["Id"].clone();
+    let networks = &made["container"]["NetworkSettings"]["Networks"];
+    assert_eq!(networks[network]["IPAddress"], json!("10.99.0.5"));
+    assert!(
+        made["docker_run"]
+            .as_str()
+            .unwrap()
+            .contains("network connect")
+    );
+
+    // One network more or less does not make a new container.
+    let mut fewer = container.clone();
+    fewer["networks"] = json!([{"name": network, "ipv4_address": "10.99.0.6"}]);
+    fewer["comparisons"] = json!({"networks": "strict"});
+    let moved = lab.changes("docker_container", &fewer);
+    assert_eq!(moved["container"]["Id"], id);
+    assert_eq!(
+        fields(&moved),
+        ["networks.ocplay-test-net", "networks.ocplay-test-net2"]
+    );
+
+    lab.changes(
+        "docker_network",
+        &json!({"name": other, "internal": true, "connected": [member]}),
+    );
+    args["labels"]["x"] = json!("z");
+    let anew = lab.changes("docker_network", &args);
+    assert!(anew["network"]["Containers"].to_string().contains(member));
+    lab.gone(member);
+    for name in [network, other] {
+        lab.changes("docker_network", &json!({"name": name, "state": "absent"}));
+    }
+
+    let mut args = json!({
+        "name": "ocplay-test-volume", "labels": {"a": "1"},
+        "driver_options": {"type": "tmpfs", "device": "tmpfs"},
+    });
+    lab.run(
+        "docker_volume",
+        json!({"name": "ocplay-test-volume", "state": "absent"}),
+        false,
+    );
+    lab.changes("docker_volume", &args);
+    args["labels"]["a"] = json!("2");
+    let same = lab.same("docker_volume", &args);
+    assert!(same["warnings"][0].as_str().unwrap().contains("labels.a"));
+    args["recreate"] = json!("options-changed");
+    lab.changes("docker_volume", &args);
+    lab.changes(
+        "docker_volume",
+        &json!({"name": "ocplay-test-volume", "state": "absent"}),
+    );
+}

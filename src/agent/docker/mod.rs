@@ -11,7 +11,7 @@ pub(crate) mod reference;
 pub(crate) mod units;
 
 pub(crate) use client::{Line, complaint};
-pub(crate) use engine::{Connection, Engine, docker_arguments};
+pub(crate) use engine::{Connection, Engine, docker_arguments, segment};
 
 #[cfg(test)]
 mod live;

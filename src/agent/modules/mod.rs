@@ -71,6 +71,8 @@ modules! {
     docker_container_info: DockerContainerInfo,
     docker_image: DockerImage,
     docker_image_info: DockerImageInfo,
+    docker_network: DockerNetwork,
+    docker_volume: DockerVolume,
     fetch: Fetch,
     file: FileModule,
     find: Find,

@@ -5,6 +5,7 @@ pub(crate) mod args;
 mod compare;
 mod decide;
 mod fields;
+mod isolation;
 mod network;
 mod storage;
 
@@ -12,3 +13,6 @@ pub(crate) use args::Args;
 pub(crate) use compare::Difference;
 pub(crate) use decide::{Decision, Situation, Step, decide, named_containers, named_profiles};
 pub(crate) use fields::{is_secret, texts};
+
+#[cfg(test)]
+mod tests;
