@@ -159,6 +159,56 @@ fn from_local(moment: &Moment) -> Option<SystemTime> {
     Some(UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).ok()?))
 }
 
+const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
+/// `Mon, 23 Nov 2026 05:37:20 GMT`.
+pub(crate) fn http_date(time: SystemTime) -> String {
+    let moment = Moment::utc(time);
+    let name = |names: &[&'static str], index: i32| {
+        usize::try_from(index)
+            .ok()
+            .and_then(|index| names.get(index).copied())
+            .unwrap_or_default()
+    };
+    format!(
+        "{}, {:02} {} {:04} {} GMT",
+        name(&DAYS, moment.weekday),
+        moment.day,
+        name(&MONTHS, moment.month - 1),
+        moment.year,
+        moment.time()
+    )
+}
+
+/// The reverse of [`http_date`].
+pub(crate) fn parse_http_date(text: &str) -> Option<SystemTime> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let [_, day, month, year, time, _] = words[..] else {
+        return None;
+    };
+    let month = MONTHS.iter().position(|name| *name == month)? as i64 + 1;
+    let (day, year): (i64, i64) = (day.parse().ok()?, year.parse().ok()?);
+    let clock: Vec<i64> = time
+        .split(':')
+        .map(|part| part.parse().ok())
+        .collect::<Option<_>>()?;
+    let [hour, minute, second] = clock[..] else {
+        return None;
+    };
+    // Days since 1970 in the proleptic Gregorian calendar, years from March.
+    let shifted = if month > 2 { year } else { year - 1 };
+    let days = 365 * shifted + shifted.div_euclid(4) - shifted.div_euclid(100)
+        + shifted.div_euclid(400)
+        + (153 * ((month + 9) % 12) + 2) / 5
+        + day
+        - 719_469;
+    let seconds = days * 86_400 + hour * 3600 + minute * 60 + second;
+    Some(UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).ok()?))
+}
+
 /// `0:00:01.000234`, as Python prints a time difference.
 pub(crate) fn delta(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -187,6 +237,17 @@ mod tests {
         assert_eq!(Moment::local(time).full(), "2026-11-23 03:33:17.000000");
         assert!(parse("2026", "%Y%m").is_none());
         assert!(parse("20269901", "%Y%m%d").is_none());
+    }
+
+    #[test]
+    fn http_dates() {
+        for seconds in [0, 951_782_400, 1_795_412_240] {
+            let time = UNIX_EPOCH + Duration::from_secs(seconds);
+            assert_eq!(parse_http_date(&http_date(time)), Some(time));
+        }
+        let text = "Mon, 23 Nov 2026 05:37:20 GMT";
+        assert_eq!(http_date(parse_http_date(text).unwrap()), text);
+        assert!(parse_http_date("soon").is_none());
     }
 
     #[test]

@@ -31,6 +31,11 @@ pub(crate) fn resolve(look: &Look, host: &str) -> Result<Vec<IpAddr>, Failure> {
     if found.is_empty() && bare == "localhost" {
         found.push(IpAddr::from([127, 0, 0, 1]));
     }
+    // On a host without IPv6 such addresses only spoil the error message.
+    let has_ipv6 = std::fs::read("/proc/net/if_inet6").is_ok_and(|table| !table.is_empty());
+    if !has_ipv6 && found.iter().any(IpAddr::is_ipv4) {
+        found.retain(IpAddr::is_ipv4);
+    }
     if found.is_empty() {
         return Err(Failure::new(format!(
             "the name '{host}' has no address on this host; check /etc/hosts and the name servers \

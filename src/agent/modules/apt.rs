@@ -593,7 +593,8 @@ fn fetch_deb(args: &Args, touch: &mut Touch) -> Result<Option<PathBuf>, Failure>
         url: url.clone(),
         timeout: Duration::from_secs(30),
         ..Call::default()
-    };
+    }
+    .discreet();
     let mut answer = call.send(touch)?;
     if answer.status != 200 {
         return Err(Failure::new(format!("{url} answered {}", answer.status))

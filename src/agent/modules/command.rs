@@ -51,7 +51,7 @@ pub(super) fn stdin(text: Option<&String>, newline: bool) -> Option<Vec<u8>> {
     })
 }
 
-fn words_of(args: &Args, look: &Look) -> Result<Vec<String>, Failure> {
+fn words_of(args: &Args) -> Result<Vec<String>, Failure> {
     let line = args.raw.as_ref().or(args.cmd.as_ref());
     let words = match (&args.argv, line) {
         (Some(_), Some(_)) => {
@@ -64,10 +64,7 @@ fn words_of(args: &Args, look: &Look) -> Result<Vec<String>, Failure> {
     if words.is_empty() {
         return Err("no command was given; write it after 'command:' or in argv".into());
     }
-    if !args.expand_argument_vars {
-        return Ok(words);
-    }
-    Ok(words.iter().map(|word| look.expand(word)).collect())
+    Ok(words)
 }
 
 impl Module for CommandModule {
@@ -77,11 +74,19 @@ impl Module for CommandModule {
     type Plan = Execution;
 
     fn check(args: &Args, look: &Look) -> Result<Verdict<Execution>, Failure> {
-        let words = words_of(args, look)?;
+        let words = words_of(args)?;
+        // Shown as they are written, run as they are expanded.
         let shown = json!(words);
+        let ready = |word: String| {
+            OsString::from(if args.expand_argument_vars {
+                look.expand(&word)
+            } else {
+                word
+            })
+        };
         let execution = Execution {
             command: Command {
-                argv: words.into_iter().map(OsString::from).collect(),
+                argv: words.into_iter().map(ready).collect(),
                 directory: args.chdir.clone(),
                 stdin: stdin(args.stdin.as_ref(), args.stdin_add_newline),
                 live: true,

@@ -1,6 +1,7 @@
 //! `get_url`: a file from a web server.
 
 use std::collections::BTreeMap;
+use std::fs::Metadata;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use sha2::{Sha224, Sha256, Sha384, Sha512};
 use super::http::{Call, file_name};
 use super::{Module, Verdict};
 use crate::host::attributes::{describe, file_arguments};
-use crate::host::{Explain, Failure, Look, Return, Settled, Touch, digest, parent};
+use crate::host::{Explain, Failure, Look, Return, Settled, Touch, clock, digest, parent};
 
 file_arguments! {
     /// Downloads a file to the host.
@@ -22,7 +23,7 @@ file_arguments! {
         url: String,
         /// Where to: a file, or a directory to put it in.
         dest: PathBuf,
-        /// Download even if dest is there, and replace it if it differs.
+        /// Compare with the server's file even if it is no newer than dest.
         force: bool ["thirsty"] = false,
         /// Hash that the file must have, as `sha256:hex`, or `sha256:` and the URL of a list.
         checksum: String = String::new(),
@@ -108,7 +109,7 @@ impl Module for GetUrl {
             )));
         }
         let result = Return::new()
-            .with("url", args.url.as_str())
+            .with("url", call.url.as_str())
             .with("dest", destination.to_string_lossy());
         let mut warning = None;
         if look.stat(parent(&destination))?.is_none() {
@@ -121,7 +122,7 @@ impl Module for GetUrl {
             }
             warning = Some(text);
         }
-        let expected = match expected(&args.checksum, &destination, &args.url, &call, look) {
+        let expected = match expected(&args.checksum, &destination, &call, look) {
             Ok(expected) => expected,
             Err(failure) if look.is_check() => {
                 warning = Some(failure.message);
@@ -130,14 +131,15 @@ impl Module for GetUrl {
             Err(failure) => return Err(failure),
         };
         let wanted = args.attributes().settle(look)?;
-        let mut have = found.is_some() && !args.force;
-        if let (Some(expected), true) = (&expected, found.is_some()) {
-            have = hash(&expected.algorithm, &destination)? == expected.hex;
-        }
+        let have = match (&found, &expected) {
+            (Some(_), Some(expected)) => hash(&expected.algorithm, &destination)? == expected.hex,
+            (Some(found), None) => !args.force && !is_newer(&call, found, look),
+            (None, _) => false,
+        };
         let mut diff = Diff::text(
             &destination.display().to_string(),
             if found.is_some() { "(old file)\n" } else { "" },
-            format!("(from {})\n", args.url),
+            format!("(from {})\n", call.url),
         );
         if let (true, Some(metadata)) = (have, &found) {
             let Some(difference) = wanted.difference(look, &destination, metadata) else {
@@ -252,6 +254,40 @@ impl Module for GetUrl {
     }
 }
 
+/// Whether the server says that it has something newer than the file, or does
+/// not say.
+fn is_newer(call: &Call, found: &Metadata, look: &Look) -> bool {
+    let modified = found.modified().ok();
+    if let Some(source) = call.url.strip_prefix("file://") {
+        let source = std::fs::metadata(source).and_then(|source| source.modified());
+        return source.is_ok_and(|source| modified.is_none_or(|modified| source > modified));
+    }
+    let mut question = Call {
+        method: "HEAD".to_owned(),
+        ..call.clone()
+    };
+    if let Some(modified) = modified {
+        let stamp = clock::http_date(modified);
+        question
+            .headers
+            .push(("If-Modified-Since".to_owned(), stamp));
+    }
+    let Ok(answer) = question.send(look) else {
+        // The download itself will tell what is wrong.
+        return true;
+    };
+    if answer.status == 304 {
+        return false;
+    }
+    let stamp = answer
+        .header("last-modified")
+        .and_then(clock::parse_http_date);
+    match (stamp, modified) {
+        (Some(stamp), Some(modified)) => stamp > modified,
+        _ => true,
+    }
+}
+
 fn call(args: &Args) -> Call {
     Call {
         url: args.url.trim().to_owned(),
@@ -275,12 +311,12 @@ fn call(args: &Args) -> Call {
         agent: args.http_agent.clone(),
         ..Call::default()
     }
+    .discreet()
 }
 
 fn expected(
     text: &str,
     destination: &Path,
-    url: &str,
     call: &Call,
     look: &Look,
 ) -> Result<Option<Expected>, Failure> {
@@ -298,7 +334,8 @@ fn expected(
         let list = Call {
             url: value.to_owned(),
             ..call.clone()
-        };
+        }
+        .discreet();
         let mut answer = list.send(look)?;
         if answer.status != 200 {
             return Err(Failure::new(format!(
@@ -314,7 +351,7 @@ fn expected(
             .read_to_string(&mut text)
             .explain(format_args!("read {value}"))?;
         let names = [
-            file_name(url).unwrap_or_default(),
+            file_name(&call.url).unwrap_or_default(),
             destination
                 .file_name()
                 .map(|name| name.to_string_lossy().into_owned())

@@ -104,39 +104,39 @@ impl Call {
         if let Some(path) = self.url.strip_prefix("file://") {
             return local_file(path);
         }
-        let (url, user, password) = self.credentials();
+        let (url, user, password) = (&self.url, self.user.clone(), self.password.clone());
         let agent = self.agent(look)?;
         let basic = user.map(|user| {
             let pair = format!("{user}:{}", password.unwrap_or_default());
             format!("Basic {}", STANDARD.encode(pair))
         });
         let first = self.force_auth.then_some(basic.as_deref()).flatten();
-        let answer = self.once(&agent, &url, first)?;
+        let answer = self.once(&agent, url, first)?;
         if answer.status == 401
             && first.is_none()
             && let Some(basic) = basic.as_deref()
         {
-            return self.once(&agent, &url, Some(basic));
+            return self.once(&agent, url, Some(basic));
         }
         Ok(answer)
     }
 
-    /// The URL without a user, and the user from there or from the arguments.
-    fn credentials(&self) -> (String, Option<String>, Option<String>) {
-        let given = (self.user.clone(), self.password.clone());
+    /// Moves a user and password out of the URL, so that no result and no
+    /// message shows them.
+    #[must_use]
+    pub(super) fn discreet(mut self) -> Self {
         let Some((scheme, rest)) = self.url.split_once("://") else {
-            return (self.url.clone(), given.0, given.1);
+            return self;
         };
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let Some((user, host)) = rest[..end].rsplit_once('@') else {
-            return (self.url.clone(), given.0, given.1);
+            return self;
         };
         let (user, password) = user.split_once(':').unwrap_or((user, ""));
-        (
-            format!("{scheme}://{host}{}", &rest[end..]),
-            given.0.or_else(|| Some(user.to_owned())),
-            given.1.or_else(|| Some(password.to_owned())),
-        )
+        self.user.get_or_insert_with(|| user.to_owned());
+        self.password.get_or_insert_with(|| password.to_owned());
+        self.url = format!("{scheme}://{host}{}", &rest[end..]);
+        self
     }
 
     fn once(
@@ -301,14 +301,7 @@ impl Call {
             ),
             other => {
                 let text = other.to_string();
-                if text.contains("certificate") {
-                    format!(
-                        "{text}; give the authority in ca_path, or set validate_certs: false if \
-                         you trust the network"
-                    )
-                } else {
-                    text
-                }
+                certificate_trouble(&text).map_or(text, str::to_owned)
             }
         };
         Failure::new(format!(
@@ -316,6 +309,41 @@ impl Call {
             self.method.to_uppercase()
         ))
     }
+}
+
+/// What is wrong with a certificate, in words that help.
+fn certificate_trouble(text: &str) -> Option<&'static str> {
+    let known = [
+        (
+            "UnknownIssuer",
+            "the server's certificate is signed by an authority that this host does not trust; \
+             give the authority's certificate in ca_path, or set validate_certs: false if you \
+             trust the network",
+        ),
+        (
+            "CaUsedAsEndEntity",
+            "the server shows an authority's certificate (made by openssl req -x509) as its own; \
+             have it sign a server certificate, or set validate_certs: false if you trust the \
+             network",
+        ),
+        (
+            "NotValidForName",
+            "the server's certificate is for another name than that in the URL; use the right \
+             name, or set validate_certs: false if you trust the network",
+        ),
+        (
+            "Expired",
+            "the server's certificate has expired (or this host's clock is wrong)",
+        ),
+        (
+            "NotValidYet",
+            "the server's certificate is not valid yet (or this host's clock is wrong)",
+        ),
+    ];
+    known
+        .iter()
+        .find(|(word, _)| text.contains(word))
+        .map(|(_, trouble)| *trouble)
 }
 
 fn certificates(pem: &[u8]) -> Vec<Certificate<'static>> {
@@ -496,14 +524,12 @@ mod tests {
         let call = Call {
             url: "http://u:p@h/x".to_owned(),
             ..Call::default()
-        };
+        }
+        .discreet();
+        assert_eq!(call.url, "http://h/x");
         assert_eq!(
-            call.credentials(),
-            (
-                "http://h/x".to_owned(),
-                Some("u".to_owned()),
-                Some("p".to_owned())
-            )
+            (call.user.as_deref(), call.password.as_deref()),
+            (Some("u"), Some("p"))
         );
     }
 }

@@ -247,9 +247,8 @@ fn present(args: &Args, text: &Text) -> Result<Edited, Failure> {
         {
             new = expand(&captures, &new);
         }
-        // The end of the last line may be missing; it is not worth a change.
         let end = &all[index][bare(&all[index]).len()..];
-        if bare(&all[index]) == bare(&new) {
+        if bare(&all[index]) == bare(&new) && !end.is_empty() {
             return Ok(unchanged(all));
         }
         let end = if end.is_empty() { "\n" } else { end };
@@ -260,8 +259,19 @@ fn present(args: &Args, text: &Text) -> Result<Edited, Failure> {
             removed: 0,
         });
     }
-    if args.backrefs || all.iter().any(|current| bare(current) == line) {
+    if args.backrefs {
         return Ok(unchanged(all));
+    }
+    if let Some(index) = all.iter().rposition(|current| bare(current) == line) {
+        if all[index].ends_with('\n') {
+            return Ok(unchanged(all));
+        }
+        all[index].push('\n');
+        return Ok(Edited {
+            lines: all,
+            message: "line replaced",
+            removed: 0,
+        });
     }
     let at = insertion(
         &all,

@@ -281,7 +281,8 @@ fn call(args: &Args, look: &Look) -> Result<Call, Failure> {
         use_proxy: args.use_proxy,
         socket: args.unix_socket.clone(),
         agent: args.http_agent.clone(),
-    })
+    }
+    .discreet())
 }
 
 /// The body as bytes, and its content type.
