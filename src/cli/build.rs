@@ -47,7 +47,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn build(root: &Path, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let target = env::var("TARGET")?;
-    let folder = out.join("agent-target");
+    // Beside the outer folders, so that checks and builds share it:
+    // <target>/<profile>/build/<package>/out.
+    let folder = match out.ancestors().nth(4) {
+        Some(target) => target.join("agent"),
+        None => out.join("agent-target"),
+    };
     let profile = if env::var("PROFILE")? == "release" {
         "agent"
     } else {
