@@ -5,8 +5,6 @@
 //! with nothing but a kernel. It therefore never calls the name service
 //! (getpw*, getaddrinfo); see [`host`] for what it does instead.
 
-#![expect(dead_code, reason = "the doors are wider than the first modules")]
-
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "cases prepare their own files")]
 mod cases;

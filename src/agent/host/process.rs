@@ -64,12 +64,6 @@ impl Command {
     }
 
     #[must_use]
-    pub(crate) fn live(mut self) -> Self {
-        self.live = true;
-        self
-    }
-
-    #[must_use]
     pub(crate) fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(limit);
         self

@@ -12,7 +12,7 @@ use super::group::State;
 use super::{Module, Verdict};
 use crate::host::accounts::User as Account;
 use crate::host::clock::Moment;
-use crate::host::{Command, Failure, Look, Return, Settled, Touch, parent};
+use crate::host::{Command, Failure, Look, Return, Touch};
 
 ocplay_protocol::choices! {
     /// When the password is set.
@@ -104,6 +104,12 @@ ocplay_protocol::arguments! {
     }
 }
 
+mod changes;
+mod extras;
+
+use changes::{Changes, ageing, further_groups, primary_group};
+use extras::{generate_key, make_home};
+
 pub(super) struct User;
 
 pub(super) struct Plan {
@@ -150,25 +156,6 @@ fn expiry_word(args: &Args) -> Option<String> {
         Some(days) => Moment::utc(UNIX_EPOCH + Duration::from_secs(days * 86_400)).date(),
         None => String::new(),
     })
-}
-
-/// Arguments that useradd and usermod share, and how they change the account.
-struct Changes {
-    argv: Vec<String>,
-    before: String,
-    after: String,
-}
-
-impl Changes {
-    fn add(&mut self, option: &str, value: &str) {
-        self.argv.push(option.to_owned());
-        self.argv.push(value.to_owned());
-    }
-
-    fn show(&mut self, name: &str, before: &str, after: &str) {
-        self.before.push_str(&format!("{name}: {before}\n"));
-        self.after.push_str(&format!("{name}: {after}\n"));
-    }
 }
 
 impl Module for User {
@@ -267,21 +254,6 @@ fn remove(args: &Args) -> Verdict<Plan> {
         .with("name", args.name.as_str())
         .with("state", "absent");
     Verdict::Change(plan, foreseen)
-}
-
-/// Number of a group given by name or number; in check mode it may be missing.
-fn group_id(look: &Look, name: &str) -> Result<Option<u32>, Failure> {
-    let found = match name.parse() {
-        Ok(gid) => look.group_of(gid).or_else(|| look.group(name)),
-        Err(_) => look.group(name),
-    };
-    match found {
-        Some(group) => Ok(Some(group.gid)),
-        None if look.is_check() => Ok(None),
-        None => Err(Failure::new(format!(
-            "the group '{name}' does not exist; create it first with the group module"
-        ))),
-    }
 }
 
 fn present(args: &Args, look: &Look, found: Option<Account>) -> Result<Verdict<Plan>, Failure> {
@@ -423,113 +395,6 @@ fn present(args: &Args, look: &Look, found: Option<Account>) -> Result<Verdict<P
     Ok(Verdict::Change(plan, result))
 }
 
-fn primary_group(
-    args: &Args,
-    look: &Look,
-    account: Option<&Account>,
-    changes: &mut Changes,
-) -> Result<(), Failure> {
-    if let Some(group) = &args.group {
-        let gid = group_id(look, group)?;
-        if account.is_none_or(|account| Some(account.gid) != gid) {
-            changes.add("-g", group);
-            let before = account.map_or(String::new(), |account| account.gid.to_string());
-            changes.show("group", &before, group);
-        }
-    } else if account.is_none() && look.group(&args.name).is_some() {
-        // useradd refuses to make the group that is there already.
-        changes.add("-g", &args.name);
-    }
-    Ok(())
-}
-
-fn further_groups(
-    args: &Args,
-    look: &Look,
-    account: Option<&Account>,
-    changes: &mut Changes,
-) -> Result<(), Failure> {
-    let Some(groups) = &args.groups else {
-        return Ok(());
-    };
-    let mut wanted = Vec::new();
-    for group in groups.iter().filter(|group| !group.is_empty()) {
-        group_id(look, group)?;
-        let name = group
-            .parse()
-            .ok()
-            .and_then(|gid| look.group_of(gid))
-            .map_or_else(|| group.clone(), |group| group.name);
-        wanted.push(name);
-    }
-    wanted.sort();
-    wanted.dedup();
-    let primary = account.map(|account| account.gid);
-    let mut current: Vec<String> = look
-        .groups()
-        .into_iter()
-        .filter(|group| group.members.contains(&args.name))
-        .map(|group| group.name)
-        .collect();
-    current.sort();
-    let primary_name = primary
-        .and_then(|gid| look.group_of(gid))
-        .map(|group| group.name);
-    let lacking: Vec<String> = wanted
-        .iter()
-        .filter(|name| !current.contains(name) && primary_name.as_ref() != Some(*name))
-        .cloned()
-        .collect();
-    let surplus = !args.append && current.iter().any(|name| !wanted.contains(name));
-    if lacking.is_empty() && !surplus {
-        return Ok(());
-    }
-    changes.show("groups", &current.join(","), &{
-        let mut after = wanted.clone();
-        if args.append {
-            after.extend(current.iter().cloned());
-            after.sort();
-            after.dedup();
-        }
-        after.join(",")
-    });
-    if args.append && account.is_some() {
-        changes.argv.push("-a".to_owned());
-        changes.add("-G", &lacking.join(","));
-    } else {
-        changes.add("-G", &wanted.join(","));
-    }
-    Ok(())
-}
-
-fn ageing(args: &Args, shadow: &[String], changes: &mut Changes) -> Option<Command> {
-    let mut argv = vec!["chage".to_owned()];
-    for (option, name, index, wanted) in [
-        ("-m", "password_expire_min", 3, args.password_expire_min),
-        ("-M", "password_expire_max", 4, args.password_expire_max),
-        ("-W", "password_expire_warn", 5, args.password_expire_warn),
-        (
-            "-I",
-            "password_expire_account_disable",
-            6,
-            args.password_expire_account_disable,
-        ),
-    ] {
-        let Some(wanted) = wanted else { continue };
-        let is = shadow.get(index).map(String::as_str).unwrap_or_default();
-        if is != wanted.to_string() {
-            argv.push(option.to_owned());
-            argv.push(wanted.to_string());
-            changes.show(name, is, &wanted.to_string());
-        }
-    }
-    if argv.len() == 1 {
-        return None;
-    }
-    argv.push(args.name.clone());
-    Some(Command::new(argv))
-}
-
 fn command(args: &Args, changes: Vec<String>, create: bool) -> Option<Command> {
     if !create && changes.is_empty() {
         return None;
@@ -556,80 +421,6 @@ fn command(args: &Args, changes: Vec<String>, create: bool) -> Option<Command> {
     argv.extend(changes);
     argv.push(args.name.clone());
     Some(Command::new(argv))
-}
-
-/// A home directory for a user who had none, with the skeleton's files.
-fn make_home(touch: &mut Touch, args: &Args, home: &Path) -> Result<(), Failure> {
-    let Some(account) = touch.user(&args.name) else {
-        return Ok(());
-    };
-    let owner = Settled {
-        uid: Some(account.uid),
-        gid: Some(account.gid),
-        ..Settled::default()
-    };
-    touch.make_directories(parent(home), &Settled::default())?;
-    touch.make_directory(home)?;
-    let skeleton = args
-        .skeleton
-        .clone()
-        .unwrap_or_else(|| "/etc/skel".to_owned());
-    if Path::new(&skeleton).is_dir() {
-        let command = Command::new([
-            "cp",
-            "-R",
-            &format!("{skeleton}/."),
-            &home.to_string_lossy(),
-        ]);
-        touch.must(&command, "copy the skeleton into the home directory")?;
-        let who = format!("{}:{}", account.uid, account.gid);
-        let command = Command::new(["chown", "-R", &who, &home.to_string_lossy()]);
-        touch.must(&command, "hand over the home directory")?;
-    }
-    touch.settle(home, &owner)?;
-    Ok(())
-}
-
-fn generate_key(touch: &mut Touch, args: &Args, key: &Path) -> Result<Return, Failure> {
-    if args.ssh_key_passphrase.is_some() {
-        return Err(
-            "ssh_key_passphrase is not supported: ssh-keygen takes it only as an argument, which \
-             every user of the host can read; leave it out or make the key elsewhere"
-                .into(),
-        );
-    }
-    let Some(account) = touch.user(&args.name) else {
-        return Err(Failure::new(format!("the user {} has vanished", args.name)));
-    };
-    let owner = Settled {
-        uid: Some(account.uid),
-        gid: Some(account.gid),
-        ..Settled::default()
-    };
-    let directory = parent(key);
-    let private = Settled {
-        mode: Some(crate::host::Mode::Bits(0o700)),
-        ..owner.clone()
-    };
-    touch.make_directories(directory, &private)?;
-    let comment = args.ssh_key_comment.clone().unwrap_or_else(|| {
-        let host = rustix::system::uname();
-        format!("ansible-generated on {}", host.nodename().to_string_lossy())
-    });
-    let mut argv = vec!["ssh-keygen".to_owned(), "-q".to_owned()];
-    argv.extend(["-t".to_owned(), args.ssh_key_type.clone()]);
-    if args.ssh_key_bits > 0 {
-        argv.extend(["-b".to_owned(), args.ssh_key_bits.to_string()]);
-    }
-    argv.extend(["-C".to_owned(), comment]);
-    argv.extend(["-f".to_owned(), key.to_string_lossy().into_owned()]);
-    argv.extend(["-N".to_owned(), String::new()]);
-    touch.must(&Command::new(argv), "generate the SSH key")?;
-    let mut public = key.as_os_str().to_owned();
-    public.push(".pub");
-    touch.settle(key, &owner)?;
-    touch.settle(Path::new(&public), &owner)?;
-    Ok(Return::new())
 }
 
 /// The values that are returned about a user.
