@@ -39,7 +39,10 @@ fn a_tampered_agent_is_replaced() {
         .unwrap()
         .unwrap()
         .path();
+    // A new file in its place: the old one may still be on its way out.
+    std::fs::remove_file(&agent).unwrap();
     std::fs::write(&agent, "#!/bin/sh\necho evil\n").unwrap();
+    std::fs::set_permissions(&agent, std::fs::Permissions::from_mode(0o700)).unwrap();
     project.play(TRUE, &[]).code(0);
     assert!(std::fs::metadata(&agent).unwrap().len() > 100_000);
 }
@@ -134,11 +137,12 @@ fn a_host_without_libc() {
   gather_facts: false
   tasks:
     - shell: |
-        mkdir -p /bb/bin /bb/usr/bin /bb/root /bb/etc /bb/tmp /bb/proc
+        mkdir -p /bb/bin /bb/usr/bin /bb/root /bb/etc /bb/tmp /bb/proc /bb/dev
         cp /bin/busybox /bb/bin/
         chroot /bb /bin/busybox --install -s /bin
         ln -sf /bin/env /bb/usr/bin/env
         mount -t proc proc /bb/proc
+        mount --rbind /dev /bb/dev
     - copy: {src: enter, dest: /usr/local/bin/enter, mode: '0755'}
     - become: true
       become_user: inside
