@@ -268,7 +268,7 @@ fn all_mistakes_are_reported_together_with_hints() {
         "site.yml:5:29: 'dst' is not an argument of copy (did you mean 'dest'?",
         "there is no file 'nope.txt'",
         "needs the argument 'dest'",
-        "site.yml:6:43: argument 'force' of copy: 'perhaps' is not a boolean",
+        "site.yml:6:46: argument 'force' of copy: 'perhaps' is not a boolean",
         "uper",
         "site.yml:9:",
         "templates/t.j2:2:",
