@@ -213,34 +213,19 @@ mod tests {
     use std::path::Path;
 
     use ocplay_language::plan::Context;
-    use ocplay_language::playbook::ast::{Action, Keywords, LoopControl, Task};
+    use ocplay_language::playbook::ast::{Action, Keywords, Task};
     use ocplay_language::source::Span;
 
     use super::*;
 
     fn task(name: &str) -> Node {
-        let task = Task {
-            span: Span::nowhere(),
-            name: None,
-            keywords: Keywords::default(),
-            action: Action {
-                name: name.into(),
-                name_span: Span::nowhere(),
-                args: vec![],
-                raw: None,
-            },
-            register: None,
-            loop_over: None,
-            loop_control: LoopControl::default(),
-            until: vec![],
-            retries: None,
-            delay: None,
-            changed_when: vec![],
-            failed_when: vec![],
-            listen: vec![],
-            asynchronous: None,
-            poll: None,
+        let action = Action {
+            name: name.into(),
+            name_span: Span::nowhere(),
+            args: vec![],
+            raw: None,
         };
+        let task = Task::new(Span::nowhere(), action);
         let context = Context::play(Keywords::default(), Path::new("."));
         Node::Task(Arc::new(PlannedTask {
             id: name.into(),

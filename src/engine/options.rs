@@ -27,8 +27,6 @@ pub struct RunOptions {
     pub ssh: SshOptions,
     /// Sources of the inventory, for magic variables.
     pub inventory_sources: Vec<String>,
-    /// Accept values that are not booleans as conditions.
-    pub broken_conditionals: bool,
 }
 
 /// `-b`, `--become-user`, `--become-method`.

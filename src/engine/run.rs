@@ -10,9 +10,7 @@ use ocplay_language::diagnostic::Diagnostic;
 use ocplay_language::inventory::{self, Inventory, VarsFolders};
 use ocplay_language::loader::Loader;
 use ocplay_language::plan::{Node, Plan, PlannedPlay, PlannedTask, Resolver};
-use ocplay_language::playbook::ast::{
-    Action, Arg, Keyword, Keywords, LoopControl, Task, VarsPrompt, Word,
-};
+use ocplay_language::playbook::ast::{Action, Arg, Keyword, Keywords, Task, VarsPrompt, Word};
 use ocplay_language::source::Span;
 use ocplay_language::value::{Map, Value};
 use ocplay_language::vars::precedence::Level;
@@ -505,34 +503,23 @@ fn gather_task(play: &PlannedPlay) -> Node {
         .collect(),
         ..Keywords::default()
     };
+    let action = Action {
+        name: "ansible.builtin.setup".to_owned(),
+        name_span: span.clone(),
+        args: [
+            arg("gather_subset", &options.gather_subset),
+            arg("gather_timeout", &options.gather_timeout),
+            arg("fact_path", &options.fact_path),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+        raw: None,
+    };
     let task = Task {
-        span: span.clone(),
         name: Some(word("Gathering Facts")),
         keywords: keywords.clone(),
-        action: Action {
-            name: "ansible.builtin.setup".to_owned(),
-            name_span: span.clone(),
-            args: [
-                arg("gather_subset", &options.gather_subset),
-                arg("gather_timeout", &options.gather_timeout),
-                arg("fact_path", &options.fact_path),
-            ]
-            .into_iter()
-            .flatten()
-            .collect(),
-            raw: None,
-        },
-        register: None,
-        loop_over: None,
-        loop_control: LoopControl::default(),
-        until: Vec::new(),
-        retries: None,
-        delay: None,
-        changed_when: Vec::new(),
-        failed_when: Vec::new(),
-        listen: Vec::new(),
-        asynchronous: None,
-        poll: None,
+        ..Task::new(span.clone(), action)
     };
     Node::Task(Arc::new(PlannedTask {
         id: "gathering-facts".to_owned(),

@@ -1,5 +1,6 @@
-//! Runs the modules against a real engine, if OCPLAY_TEST_DOCKER names its
-//! socket and OCPLAY_TEST_IMAGE an image with sleep and sh. What it makes is
+//! Runs the modules against a real engine, when asked to (`--ignored`):
+//! OCPLAY_TEST_DOCKER names its socket, OCPLAY_TEST_IMAGE an image with sleep
+//! and sh. What it makes is
 //! called ocplay-test-… and removed again.
 
 use std::sync::Arc;
@@ -15,11 +16,12 @@ struct Lab {
     image: String,
 }
 
-fn lab() -> Option<Lab> {
-    Some(Lab {
-        host: format!("unix://{}", std::env::var("OCPLAY_TEST_DOCKER").ok()?),
-        image: std::env::var("OCPLAY_TEST_IMAGE").ok()?,
-    })
+fn lab() -> Lab {
+    let given = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("set {name}"));
+    Lab {
+        host: format!("unix://{}", given("OCPLAY_TEST_DOCKER")),
+        image: given("OCPLAY_TEST_IMAGE"),
+    }
 }
 
 impl Lab {
@@ -85,8 +87,9 @@ fn fields(result: &Value) -> Vec<&str> {
 }
 
 #[test]
+#[ignore = "needs a Docker engine: OCPLAY_TEST_DOCKER and OCPLAY_TEST_IMAGE"]
 fn the_life_of_a_container() {
-    let Some(lab) = lab() else { return };
+    let lab = lab();
     let name = "ocplay-test-life";
     lab.gone(name);
     let mut args = json!({
@@ -157,8 +160,9 @@ fn the_life_of_a_container() {
 }
 
 #[test]
+#[ignore = "needs a Docker engine: OCPLAY_TEST_DOCKER and OCPLAY_TEST_IMAGE"]
 fn a_container_with_everything() {
-    let Some(lab) = lab() else { return };
+    let lab = lab();
     let name = "ocplay-test-all";
     lab.gone(name);
     let text = r#"{
@@ -193,8 +197,9 @@ fn a_container_with_everything() {
 }
 
 #[test]
+#[ignore = "needs a Docker engine: OCPLAY_TEST_DOCKER and OCPLAY_TEST_IMAGE"]
 fn a_container_that_ends() {
-    let Some(lab) = lab() else { return };
+    let lab = lab();
     let name = "ocplay-test-end";
     lab.gone(name);
     let mut args = json!({
@@ -222,8 +227,9 @@ fn a_container_that_ends() {
 }
 
 #[test]
+#[ignore = "needs a Docker engine: OCPLAY_TEST_DOCKER and OCPLAY_TEST_IMAGE"]
 fn a_healthy_container() {
-    let Some(lab) = lab() else { return };
+    let lab = lab();
     let name = "ocplay-test-healthy";
     lab.gone(name);
     let mut args = json!({
@@ -238,8 +244,9 @@ fn a_healthy_container() {
 }
 
 #[test]
+#[ignore = "needs a Docker engine: OCPLAY_TEST_DOCKER and OCPLAY_TEST_IMAGE"]
 fn the_life_of_an_image() {
-    let Some(lab) = lab() else { return };
+    let lab = lab();
     let directory = tempfile::tempdir().unwrap();
     let dockerfile = format!("FROM {}\nARG V\nLABEL v=$V\nENV E=1\n", lab.image);
     crate::cases::write(&directory.path().join("Dockerfile"), &dockerfile);
@@ -304,8 +311,9 @@ fn the_life_of_an_image() {
 }
 
 #[test]
+#[ignore = "needs a Docker engine: OCPLAY_TEST_DOCKER and OCPLAY_TEST_IMAGE"]
 fn the_life_of_a_network_and_a_volume() {
-    let Some(lab) = lab() else { return };
+    let lab = lab();
     let (network, other, member) = ("ocplay-test-net", "ocplay-test-net2", "ocplay-test-member");
     lab.gone(member);
     for name in [network, other] {

@@ -339,7 +339,6 @@ fn options(
             agent_socket: std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from),
         },
         inventory_sources: inventory_sources.to_vec(),
-        broken_conditionals: false,
     })
 }
 

@@ -669,27 +669,16 @@ fn spec_task(
         tags: vec![word("always")],
         ..Keywords::default()
     };
+    let action = Action {
+        name: "ansible.builtin.validate_argument_spec".to_owned(),
+        name_span: span.clone(),
+        args: vec![arg("argument_spec", options)],
+        raw: None,
+    };
     let task = Task {
-        span: span.clone(),
         name: Some(word(&title)),
         keywords: keywords.clone(),
-        action: Action {
-            name: "ansible.builtin.validate_argument_spec".to_owned(),
-            name_span: span.clone(),
-            args: vec![arg("argument_spec", options)],
-            raw: None,
-        },
-        register: None,
-        loop_over: None,
-        loop_control: ast::LoopControl::default(),
-        until: Vec::new(),
-        retries: None,
-        delay: None,
-        changed_when: Vec::new(),
-        failed_when: Vec::new(),
-        listen: Vec::new(),
-        asynchronous: None,
-        poll: None,
+        ..Task::new(span.clone(), action)
     };
     Some(Node::Task(Arc::new(PlannedTask {
         id: format!("{}/{title}", context.role().map_or("", |role| &role.name)),

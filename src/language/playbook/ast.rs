@@ -235,6 +235,30 @@ impl Keywords {
     }
 }
 
+impl Task {
+    /// A task that says nothing but its module.
+    #[must_use]
+    pub fn new(span: Span, action: Action) -> Self {
+        Self {
+            span,
+            name: None,
+            keywords: Keywords::default(),
+            action,
+            register: None,
+            loop_over: None,
+            loop_control: LoopControl::default(),
+            until: Vec::new(),
+            retries: None,
+            delay: None,
+            changed_when: Vec::new(),
+            failed_when: Vec::new(),
+            listen: Vec::new(),
+            asynchronous: None,
+            poll: None,
+        }
+    }
+}
+
 impl Action {
     #[must_use]
     pub fn arg(&self, name: &str) -> Option<&Arg> {

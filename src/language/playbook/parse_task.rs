@@ -119,28 +119,13 @@ fn task(
     catalogue: &Catalogue,
     problems: &mut Problems,
 ) -> Option<Task> {
-    let mut task = Task {
-        span: node.span.clone(),
-        name: None,
-        keywords: Keywords::default(),
-        action: Action {
-            name: String::new(),
-            name_span: node.span.clone(),
-            args: Vec::new(),
-            raw: None,
-        },
-        register: None,
-        loop_over: None,
-        loop_control: LoopControl::default(),
-        until: Vec::new(),
-        retries: None,
-        delay: None,
-        changed_when: Vec::new(),
-        failed_when: Vec::new(),
-        listen: Vec::new(),
-        asynchronous: None,
-        poll: None,
+    let unknown = Action {
+        name: String::new(),
+        name_span: node.span.clone(),
+        args: Vec::new(),
+        raw: None,
     };
+    let mut task = Task::new(node.span.clone(), unknown);
     let mut modules: Vec<&Entry> = Vec::new();
     let mut extra_args: Option<&Entry> = None;
     for entry in entries {
