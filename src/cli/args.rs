@@ -44,6 +44,7 @@ pub(crate) enum HostKeyChecking {
 }
 
 #[derive(Debug, Parser)]
+#[command(name = "ansible-playbook", version, max_term_width = 100)]
 pub(crate) struct RunArgs {
     /// Playbooks; a bare name is also looked for in `playbooks/`.
     #[arg(required = true, value_name = "PLAYBOOK")]
@@ -166,6 +167,7 @@ pub(crate) struct RunArgs {
 }
 
 #[derive(Debug, Parser)]
+#[command(name = "ansible-inventory", version, max_term_width = 100)]
 pub(crate) struct InventoryArgs {
     /// Inventory file, folder, or hosts as 'h1,h2,'.
     #[arg(short, long = "inventory", value_name = "INVENTORY")]

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod doors;
 mod exit_code;
 mod helper;
 mod lab;
@@ -9,11 +10,8 @@ mod render;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let args = args::Args::parse();
-    let result = match args.command {
+    let result = match doors::command(std::env::args_os().collect()) {
         args::Command::Run(run) => commands::run::run(&run),
         args::Command::Inventory(inventory) => commands::inventory::run(&inventory),
         args::Command::Doc(doc) => commands::doc::run(&doc),

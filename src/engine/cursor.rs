@@ -4,6 +4,7 @@
 //! files included at run time. Hosts in lockstep run the task with the lowest
 //! position first: that alone keeps rescue after block and always after both.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ocplay_language::plan::{Node, PlannedBlock, PlannedTask};
@@ -23,6 +24,8 @@ enum Part {
 enum Content {
     List(Arc<[Node]>),
     Block(Arc<PlannedBlock>),
+    /// Handlers, of which those that were notified run.
+    Handlers(Arc<[Node]>),
 }
 
 #[derive(Debug, Clone)]
@@ -44,18 +47,29 @@ pub(crate) enum Fall {
     Failed,
 }
 
-/// One host's place in one section.
+/// A task and where it stands.
+#[derive(Debug, Clone)]
+pub(crate) struct At {
+    pub(crate) position: Position,
+    pub(crate) task: Arc<PlannedTask>,
+    /// A handler, or something that a handler included.
+    pub(crate) handler: bool,
+}
+
+/// One host's place in a play.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cursor {
     frames: Vec<Frame>,
     /// The host has failed and only runs `always` sections.
     failed: bool,
+    /// Handlers waiting to run, by number in the play.
+    notified: BTreeSet<usize>,
 }
 
 impl Frame {
     fn nodes(&self) -> &[Node] {
         match (&self.content, self.part) {
-            (Content::List(nodes), _) => nodes,
+            (Content::List(nodes) | Content::Handlers(nodes), _) => nodes,
             (Content::Block(block), Part::Block) => &block.block,
             (Content::Block(block), Part::Rescue) => &block.rescue,
             (Content::Block(block), Part::Always) => &block.always,
@@ -101,13 +115,51 @@ impl Cursor {
         });
     }
 
-    /// The task at which the host stands, and its position.
-    pub(crate) fn peek(&self) -> Option<(Position, &Arc<PlannedTask>)> {
+    /// The task at which the host stands.
+    pub(crate) fn task(&self) -> Option<&Arc<PlannedTask>> {
         let frame = self.frames.last()?;
         match frame.nodes().get(frame.index)? {
-            Node::Task(task) => Some((frame.here(), task)),
+            Node::Task(task) => Some(task),
             Node::Block(_) => None,
         }
+    }
+
+    /// The task at which the host stands, and its position.
+    pub(crate) fn peek(&self) -> Option<At> {
+        Some(At {
+            position: self.frames.last()?.here(),
+            task: Arc::clone(self.task()?),
+            handler: self.in_handler(),
+        })
+    }
+
+    /// Whether the host runs handlers.
+    pub(crate) fn in_handler(&self) -> bool {
+        self.frames
+            .iter()
+            .any(|frame| matches!(frame.content, Content::Handlers(_)))
+    }
+
+    /// A handler has been notified; says whether it was not waiting already.
+    pub(crate) fn notify(&mut self, number: usize) -> bool {
+        self.notified.insert(number)
+    }
+
+    /// Whether handlers wait to run.
+    pub(crate) fn is_notified(&self) -> bool {
+        !self.notified.is_empty()
+    }
+
+    /// The task was a flush: run what was notified, in the order in which
+    /// handlers are defined, each at most once.
+    pub(crate) fn flush(&mut self, handlers: Arc<[Node]>) {
+        let Some(frame) = self.frames.last_mut() else {
+            return;
+        };
+        let place = frame.here();
+        frame.index += 1;
+        self.push(Content::Handlers(handlers), place);
+        self.settle();
     }
 
     /// The task is done: go to the next one.
@@ -179,7 +231,7 @@ impl Cursor {
 
     /// Leaves the part of the tree for which `inside` holds (a role).
     pub(crate) fn skip_while(&mut self, inside: impl Fn(&PlannedTask) -> bool) {
-        while self.peek().is_some_and(|(_, task)| inside(task)) {
+        while self.task().is_some_and(|task| inside(task)) {
             self.advance();
         }
     }
@@ -187,6 +239,17 @@ impl Cursor {
     /// Moves on until a task is reached or nothing is left.
     fn settle(&mut self) {
         while let Some(frame) = self.frames.last_mut() {
+            if let Content::Handlers(nodes) = &frame.content {
+                let end = nodes.len();
+                let next = self.notified.range(frame.index..).next().copied();
+                match next.filter(|next| *next < end) {
+                    Some(next) => {
+                        self.notified.remove(&next);
+                        frame.index = next;
+                    }
+                    None => frame.index = end,
+                }
+            }
             match frame.nodes().get(frame.index) {
                 Some(Node::Task(_)) => return,
                 Some(Node::Block(block)) => {
@@ -231,6 +294,7 @@ mod tests {
             id: name.into(),
             task: Arc::new(task),
             context,
+            implicit: false,
         }))
     }
 
@@ -253,10 +317,16 @@ mod tests {
         let mut cursor = Cursor::new(nodes.into());
         let mut seen = Vec::new();
         let mut last = Vec::new();
-        while let Some((position, task)) = cursor.peek() {
+        while let Some(At { position, task, .. }) = cursor.peek() {
             assert!(position > last, "{position:?} after {last:?}");
             last = position;
             let name = task.id.clone();
+            if name == "flush" {
+                cursor.notify(2);
+                cursor.notify(0);
+                cursor.flush(tasks("h0 h1 h2").into());
+                continue;
+            }
             if bad.split_whitespace().any(|bad| bad == name) {
                 cursor.fail();
             } else {
@@ -293,6 +363,17 @@ mod tests {
     }
 
     #[test]
+    fn notified_handlers_run_in_the_order_of_their_definition() {
+        assert_eq!(walk(tasks("a flush b"), "").0, "a h0 h2 b");
+    }
+
+    #[test]
+    fn a_failed_handler_is_rescued_where_it_was_flushed() {
+        let nodes = vec![block(tasks("a flush n"), "r", "z"), task("d")];
+        assert_eq!(walk(nodes, "h0").0, "a h0 r z d");
+    }
+
+    #[test]
     fn failure_without_a_block_ends() {
         assert_eq!(walk(tasks("a b c"), "b"), ("a b".into(), true));
     }
@@ -309,11 +390,11 @@ mod tests {
     #[test]
     fn includes_come_between() {
         let mut cursor = Cursor::new(tasks("inc b").into());
-        let (first, _) = cursor.peek().unwrap();
+        let first = cursor.peek().unwrap().position;
         cursor.enter(vec![(0, tasks("x").into()), (1, tasks("y").into())]);
         let mut seen = Vec::new();
         let mut last = first;
-        while let Some((position, task)) = cursor.peek() {
+        while let Some(At { position, task, .. }) = cursor.peek() {
             assert!(position > last);
             last = position;
             seen.push(task.id.clone());

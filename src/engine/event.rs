@@ -102,6 +102,11 @@ pub enum Event {
         item: Option<String>,
     },
     Warning(Diagnostic),
+    /// Something that is shown from a level of `-v` on.
+    Note {
+        level: u8,
+        text: String,
+    },
     /// A mistake found while running (a file included dynamically).
     Mistakes(Vec<Diagnostic>),
     /// A message from `pause` or `vars_prompt`, to be shown and answered.

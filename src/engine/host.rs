@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use indexmap::IndexSet;
 use ocplay_language::value::{Map, Value};
 use ocplay_language::vars::precedence::Level;
 use ocplay_language::vars::scope::Scope;
@@ -24,8 +23,6 @@ pub(crate) enum Standing {
 pub(crate) struct Host {
     pub(crate) standing: Standing,
     pub(crate) stats: HostStats,
-    /// Handlers waiting to run, by number in the play.
-    pub(crate) notified: IndexSet<usize>,
     /// Inventory variables and magic ones that do not change in a play.
     base: Scope,
     facts: Arc<Map>,
@@ -39,7 +36,6 @@ impl Host {
         Self {
             standing: Standing::Active,
             stats: HostStats::default(),
-            notified: IndexSet::new(),
             base: Scope::new(),
             facts: Arc::default(),
             include_vars: Arc::default(),
@@ -73,6 +69,11 @@ impl Host {
             all.insert(name.strip_prefix("ansible_").unwrap_or(name), value.clone());
         }
         self.rebuild();
+    }
+
+    /// Whether facts were gathered in this run.
+    pub(crate) fn has_facts(&self) -> bool {
+        self.facts.get("module_setup").is_some()
     }
 
     pub(crate) fn clear_facts(&mut self) {

@@ -23,10 +23,61 @@ pub struct RunOptions {
     pub extra_vars: Arc<Map>,
     pub start_at_task: Option<String>,
     pub force_handlers: bool,
+    /// What the configuration says about the language.
+    pub rules: Rules,
     pub becoming: BecomeDefaults,
     pub ssh: SshOptions,
     /// Sources of the inventory, for magic variables.
     pub inventory_sources: Vec<String>,
+}
+
+/// When facts are gathered without being asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Gathering {
+    /// At the beginning of each play.
+    #[default]
+    Implicit,
+    /// Only where a play says `gather_facts: true`.
+    Explicit,
+    /// At the beginning of a play, from hosts that have none yet.
+    Smart,
+}
+
+/// Settings of ansible.cfg and its environment variables that change what a
+/// playbook means.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Strategy of plays that name none.
+    pub strategy: String,
+    pub gathering: Gathering,
+    /// Whether notifying a handler that nobody defines ends the run.
+    pub error_on_missing_handler: bool,
+    pub any_errors_fatal: bool,
+    /// Whether facts are variables of their own, as `ansible_x`.
+    pub inject_facts: bool,
+    /// Seconds after which a task without `timeout` is given up; 0 for never.
+    pub task_timeout: u64,
+    /// Whether dictionaries of several levels are merged
+    /// (`hash_behaviour = merge`).
+    pub merge_hashes: bool,
+    /// Whether a task that fails or cannot be reached is debugged
+    /// (`enable_task_debugger`).
+    pub task_debugger: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            strategy: "linear".to_owned(),
+            gathering: Gathering::Implicit,
+            error_on_missing_handler: true,
+            any_errors_fatal: false,
+            inject_facts: true,
+            task_timeout: 0,
+            merge_hashes: false,
+            task_debugger: false,
+        }
+    }
 }
 
 /// `-b`, `--become-user`, `--become-method`.

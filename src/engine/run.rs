@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use ocplay_language::diagnostic::Diagnostic;
 use ocplay_language::inventory::{self, Inventory, VarsFolders};
 use ocplay_language::loader::Loader;
-use ocplay_language::plan::{Node, Plan, PlannedPlay, PlannedTask, Resolver};
+use ocplay_language::plan::{Node, Plan, PlannedBlock, PlannedPlay, PlannedTask, Resolver};
 use ocplay_language::playbook::ast::{Action, Arg, Keyword, Keywords, Task, VarsPrompt, Word};
 use ocplay_language::source::Span;
 use ocplay_language::value::{Map, Value};
@@ -19,10 +19,11 @@ use ocplay_protocol::coerce;
 use tokio::sync::oneshot;
 
 use crate::connection::{AgentBinary, Pool};
-use crate::dispatcher::{Dispatcher, Flow, PlayRun};
+use crate::cursor::Cursor;
+use crate::dispatcher::{Dispatcher, PlayRun};
 use crate::event::{Event, HostStats, PromptAnswer, Sink};
-use crate::host::Standing;
-use crate::options::RunOptions;
+use crate::host::{Host, Standing};
+use crate::options::{Gathering, RunOptions};
 use crate::task::Shared;
 
 /// Everything that a run needs.
@@ -153,11 +154,10 @@ async fn run_play(dispatcher: &mut Dispatcher, play: &Arc<PlannedPlay>) -> PlayE
         }
     }
     for name in &hosts {
-        if let Some(host) = dispatcher.hosts.get_mut(name) {
-            host.notified.clear();
-            if host.standing == Standing::Ended {
-                host.standing = Standing::Active;
-            }
+        if let Some(host) = dispatcher.hosts.get_mut(name)
+            && host.standing == Standing::Ended
+        {
+            host.standing = Standing::Active;
         }
     }
     let batches = match batches(dispatcher, play, &hosts, &scope) {
@@ -167,6 +167,13 @@ async fn run_play(dispatcher: &mut Dispatcher, play: &Arc<PlannedPlay>) -> PlayE
             return PlayEnd::Broken;
         }
     };
+    let force_handlers = play
+        .play
+        .options
+        .force_handlers
+        .as_ref()
+        .and_then(|word| coerce::boolean(&word.value.to_json()).ok())
+        .unwrap_or(dispatcher.shared.options.force_handlers);
     let mut run = PlayRun {
         play: Arc::clone(play),
         vars: Arc::new(vars),
@@ -174,11 +181,33 @@ async fn run_play(dispatcher: &mut Dispatcher, play: &Arc<PlannedPlay>) -> PlayE
         dynamic_roles: Arc::default(),
         all: hosts,
         batch: Vec::new(),
+        cursors: IndexMap::new(),
+        force_handlers,
         ended: false,
+        broken: false,
+    };
+    let strategy = match strategy(dispatcher, play, &scope) {
+        Ok(strategy) => strategy,
+        Err(problem) => {
+            events.event(Event::Mistakes(vec![problem]));
+            return PlayEnd::Broken;
+        }
     };
     for batch in batches {
         run.batch = batch.clone();
-        run_batch(dispatcher, &mut run, &batch).await;
+        let nodes = play_nodes(dispatcher, &run, &batch);
+        run.cursors = batch
+            .iter()
+            .map(|name| (Arc::clone(name), Cursor::new(Arc::clone(&nodes))))
+            .collect();
+        match strategy {
+            Strategy::Linear => dispatcher.lockstep(&mut run).await,
+            Strategy::Free => dispatcher.free(&mut run, false).await,
+            Strategy::HostPinned => dispatcher.free(&mut run, true).await,
+        }
+        if run.broken {
+            return PlayEnd::Broken;
+        }
         if run.ended || dispatcher.stopped() {
             break;
         }
@@ -193,24 +222,96 @@ async fn run_play(dispatcher: &mut Dispatcher, play: &Arc<PlannedPlay>) -> PlayE
     PlayEnd::On
 }
 
-async fn run_batch(dispatcher: &mut Dispatcher, run: &mut PlayRun, batch: &[Arc<str>]) {
-    let play = Arc::clone(&run.play);
-    let mut sections: Vec<(Arc<[Node]>, bool)> = Vec::new();
-    if gathers(dispatcher, &play) {
-        sections.push((Arc::from([gather_task(&play)]), false));
-    }
-    for nodes in [&play.pre_tasks, &play.tasks, &play.post_tasks] {
-        sections.push((Arc::from(nodes.as_slice()), true));
-    }
-    for (nodes, flush) in sections {
-        let flow = dispatcher.section(run, nodes, batch, false).await;
-        if flush {
-            dispatcher.flush_handlers(run, batch).await;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Strategy {
+    Linear,
+    Free,
+    HostPinned,
+}
+
+fn strategy(
+    dispatcher: &Dispatcher,
+    play: &PlannedPlay,
+    scope: &Scope,
+) -> Result<Strategy, Diagnostic> {
+    let shared = &dispatcher.shared;
+    let word = play.play.options.strategy.as_ref();
+    let name = match word {
+        Some(word) => {
+            let value = shared.templar.resolve(&word.value, scope);
+            ocplay_language::python::text(&value.map_err(|error| error.diagnostic())?)
         }
-        if flow == Flow::EndPlay {
-            return;
+        None => shared.options.rules.strategy.clone(),
+    };
+    match name.strip_prefix("ansible.builtin.").unwrap_or(&name) {
+        "linear" | "debug" => Ok(Strategy::Linear),
+        "free" => Ok(Strategy::Free),
+        "host_pinned" => Ok(Strategy::HostPinned),
+        other => {
+            let problem = Diagnostic::error("strategy", format!("there is no strategy '{other}'"))
+                .suggest(other, ["linear", "free", "host_pinned", "debug"]);
+            Err(match word {
+                Some(word) => problem.at(&word.span),
+                None => problem.help("the name comes from the configuration (ANSIBLE_STRATEGY)"),
+            })
         }
     }
+}
+
+/// Everything that a host goes through in a play: facts, the three lists of
+/// tasks, and behind each of them what was notified. With forced handlers a
+/// list's failure does not keep its notifications from being heard.
+fn play_nodes(dispatcher: &Dispatcher, run: &PlayRun, batch: &[Arc<str>]) -> Arc<[Node]> {
+    let play = &run.play;
+    let mut nodes = Vec::new();
+    if gathers(dispatcher, play, batch) {
+        nodes.push(gather_task(play));
+    }
+    for list in [&play.pre_tasks, &play.tasks, &play.post_tasks] {
+        let flush = flush_task(play);
+        if run.force_handlers {
+            nodes.push(Node::Block(Arc::new(PlannedBlock {
+                name: None,
+                context: Arc::clone(&play.context),
+                block: list.clone(),
+                rescue: Vec::new(),
+                always: vec![flush],
+            })));
+        } else {
+            nodes.extend(list.iter().cloned());
+            nodes.push(flush);
+        }
+    }
+    nodes.into()
+}
+
+/// The flush of handlers that stands behind each list of tasks.
+fn flush_task(play: &PlannedPlay) -> Node {
+    let span: Span = play.play.span.clone();
+    let word = |text: &str| Word {
+        value: text.into(),
+        span: span.clone(),
+    };
+    let keywords = Keywords {
+        tags: vec![word("always")],
+        ..Keywords::default()
+    };
+    let action = Action {
+        name: "ansible.builtin.meta".to_owned(),
+        name_span: span.clone(),
+        args: Vec::new(),
+        raw: Some(word("flush_handlers")),
+    };
+    let task = Task {
+        keywords: keywords.clone(),
+        ..Task::new(span, action)
+    };
+    Node::Task(Arc::new(PlannedTask {
+        id: "flush-handlers".to_owned(),
+        task: Arc::new(task),
+        context: play.context.child(keywords),
+        implicit: true,
+    }))
 }
 
 fn play_scope(dispatcher: &Dispatcher, play: &PlannedPlay) -> Scope {
@@ -462,16 +563,20 @@ async fn ask(dispatcher: &Dispatcher, prompts: &[VarsPrompt]) -> Arc<Map> {
     Arc::new(vars)
 }
 
-fn gathers(dispatcher: &Dispatcher, play: &PlannedPlay) -> bool {
-    if dispatcher.shared.options.start_at_task.is_some() {
-        // The task to start at may need facts all the same.
-        return true;
+fn gathers(dispatcher: &Dispatcher, play: &PlannedPlay, batch: &[Arc<str>]) -> bool {
+    let word = play.play.options.gather_facts.as_ref();
+    let said = word.and_then(|word| coerce::boolean(&word.value.to_json()).ok());
+    match dispatcher.shared.options.rules.gathering {
+        Gathering::Implicit => said != Some(false),
+        Gathering::Explicit => said == Some(true),
+        Gathering::Smart => {
+            let known = |name: &Arc<str>| {
+                let host = dispatcher.hosts.get(name);
+                host.is_some_and(Host::has_facts)
+            };
+            said != Some(false) && !batch.iter().all(known)
+        }
     }
-    play.play
-        .options
-        .gather_facts
-        .as_ref()
-        .is_none_or(|word| coerce::boolean(&word.value.to_json()) != Ok(false))
 }
 
 /// "Gathering Facts", as every play begins unless told otherwise.
@@ -525,6 +630,7 @@ fn gather_task(play: &PlannedPlay) -> Node {
         id: "gathering-facts".to_owned(),
         task: Arc::new(task),
         context: play.context.child(keywords),
+        implicit: false,
     }))
 }
 

@@ -75,10 +75,12 @@ pub(crate) async fn run_on_host(
     host: Arc<str>,
 ) -> HostOutcome {
     let started = Instant::now();
-    shared.events.event(Event::HostStarted {
-        host: Arc::clone(&host),
-        task: Arc::clone(&step.info),
-    });
+    if !step.planned.implicit {
+        shared.events.event(Event::HostStarted {
+            host: Arc::clone(&host),
+            task: Arc::clone(&step.info),
+        });
+    }
     let scope = step.scope(&host);
     let runner = Runner {
         shared,
@@ -533,13 +535,15 @@ impl Runner<'_> {
             delegated.insert("ansible_delegated_host", Value::Str(Arc::clone(name)));
             Arc::make_mut(map).insert("ansible_delegated_vars", delegated);
         }
-        self.shared.events.event(Event::HostDone {
-            host: Arc::clone(self.host),
-            task: Arc::clone(&self.step.info),
-            report,
-            looped,
-            duration,
-        });
+        if !self.step.planned.implicit {
+            self.shared.events.event(Event::HostDone {
+                host: Arc::clone(self.host),
+                task: Arc::clone(&self.step.info),
+                report,
+                looped,
+                duration,
+            });
+        }
         HostOutcome {
             host: Arc::clone(self.host),
             status,

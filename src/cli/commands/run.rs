@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ocplay_engine::connection::{HostKeyPolicy, SshOptions};
-use ocplay_engine::options::{BecomeDefaults, RunOptions};
+use ocplay_engine::options::{BecomeDefaults, Gathering, Rules, RunOptions};
 use ocplay_engine::run::{Ending, Setup, run as run_plan};
 use ocplay_engine::secret::Secret;
 use ocplay_language::diagnostic::{Diagnostic, Severity};
@@ -320,6 +320,7 @@ fn options(
         extra_vars,
         start_at_task: args.start_at_task.clone(),
         force_handlers: args.force_handlers,
+        rules: rules(),
         becoming: BecomeDefaults {
             enabled: args.becoming,
             user: args.become_user.clone(),
@@ -340,6 +341,28 @@ fn options(
         },
         inventory_sources: inventory_sources.to_vec(),
     })
+}
+
+/// What environment variables say about the language.
+fn rules() -> Rules {
+    let flag = |name: &str, default: bool| {
+        let word = std::env::var(name).ok();
+        word.and_then(|word| ocplay_protocol::coerce::boolean(&word.into()).ok())
+            .unwrap_or(default)
+    };
+    let rules = Rules::default();
+    Rules {
+        strategy: std::env::var("ANSIBLE_STRATEGY").unwrap_or(rules.strategy),
+        gathering: match std::env::var("ANSIBLE_GATHERING").as_deref() {
+            Ok("explicit") => Gathering::Explicit,
+            Ok("smart") => Gathering::Smart,
+            _ => rules.gathering,
+        },
+        error_on_missing_handler: flag("ANSIBLE_ERROR_ON_MISSING_HANDLER", true),
+        any_errors_fatal: flag("ANSIBLE_ANY_ERRORS_FATAL", false),
+        task_debugger: flag("ANSIBLE_ENABLE_TASK_DEBUGGER", false),
+        ..rules
+    }
 }
 
 fn host_keys(args: &RunArgs) -> Option<HostKeyPolicy> {

@@ -1,6 +1,7 @@
 //! Mistakes with their source line and a caret.
 
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use ocplay_language::diagnostic::{Diagnostic, Severity};
@@ -73,7 +74,42 @@ pub(crate) fn draw(problem: &Diagnostic, colours: bool) -> String {
     } else {
         Renderer::plain()
     };
-    renderer.render(&report)
+    let text = renderer.render(&report);
+    if CLASSIC.load(Ordering::Relaxed) {
+        classic(&text, problem, colours)
+    } else {
+        text
+    }
+}
+
+/// Whether the program was called by one of Ansible's names.
+static CLASSIC: AtomicBool = AtomicBool::new(false);
+
+/// From now on problems begin with the words that scripts around Ansible look
+/// for: `[WARNING]: …`, `[ERROR]: …`.
+pub(crate) fn use_classic_words() {
+    CLASSIC.store(true, Ordering::Relaxed);
+}
+
+fn classic(text: &str, problem: &Diagnostic, colours: bool) -> String {
+    let (word, colour) = match problem.severity {
+        Severity::Error => ("[ERROR]", "31"),
+        Severity::Warning => ("[WARNING]", "35"),
+    };
+    let word = if colours {
+        format!("\u{1b}[{colour}m{word}:\u{1b}[0m")
+    } else {
+        format!("{word}:")
+    };
+    // The place and the line stay as they are drawn.
+    let skipped = problem.message.lines().count().max(1);
+    let rest: Vec<&str> = text.lines().skip(skipped).collect();
+    let mut out = format!("{word} {}", problem.message);
+    for line in rest {
+        out.push('\n');
+        out.push_str(line);
+    }
+    out
 }
 
 /// A span that covers several lines is shown by its first.

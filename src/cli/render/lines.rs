@@ -23,11 +23,41 @@ const INTERNAL: [&str; 4] = [
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     pub(crate) verbosity: u8,
+    /// The task whose title stands above the last line: hosts that go at
+    /// their own pace may be at different ones.
+    banner: Option<std::sync::Arc<TaskInfo>>,
 }
 
 impl Lines {
+    pub(crate) fn new(verbosity: u8) -> Self {
+        Self {
+            verbosity,
+            banner: None,
+        }
+    }
+
     /// The text of an event, if it has any.
-    pub(crate) fn text(&self, event: &Event) -> Option<String> {
+    pub(crate) fn text(&mut self, event: &Event) -> Option<String> {
+        let text = self.line(event)?;
+        let task = match event {
+            Event::TaskStarted { task, .. } => {
+                self.banner = Some(std::sync::Arc::clone(task));
+                return Some(text);
+            }
+            Event::ItemDone { task, .. }
+            | Event::HostDone { task, .. }
+            | Event::Retrying { task, .. } => task,
+            _ => return Some(text),
+        };
+        let known = self.banner.as_ref();
+        if known.is_some_and(|known| known.id == task.id && known.title == task.title) {
+            return Some(text);
+        }
+        self.banner = Some(std::sync::Arc::clone(task));
+        Some(format!("{}{text}", self.task(task)))
+    }
+
+    fn line(&self, event: &Event) -> Option<String> {
         match event {
             Event::PlayStarted { name, .. } => Some(banner(&format!("PLAY [{name}]"))),
             Event::NoHostsMatched => Some(format!(
@@ -102,6 +132,7 @@ impl Lines {
                 out.push('\n');
                 Some(out)
             }
+            Event::Note { level, text } => (self.verbosity >= *level).then(|| format!("{text}\n")),
             Event::Output { .. } | Event::HostStarted { .. } | Event::Prompt { .. } => None,
         }
     }
@@ -142,7 +173,7 @@ impl Lines {
                 };
                 let shown = match module {
                     "debug" => Some(self.message(report)),
-                    "include_tasks" | "include_role" | "include" => return None,
+                    "include_tasks" | "include_role" | "include" | "meta" => return None,
                     _ if self.verbosity > 0
                         || report.result.get("_ansible_verbose_always").is_some() =>
                     {
@@ -455,7 +486,12 @@ mod tests {
             looped: false,
             duration: std::time::Duration::ZERO,
         };
-        Lines { verbosity: 0 }.text(&event).unwrap_or_default()
+        let mut lines = Lines::new(0);
+        lines.text(&Event::TaskStarted {
+            task: task(module),
+            hosts: 1,
+        });
+        lines.text(&event).unwrap_or_default()
     }
 
     #[test]

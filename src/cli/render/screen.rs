@@ -11,7 +11,7 @@ use ocplay_engine::secret::Secret;
 
 use super::journal::Journal;
 use super::lines::Lines;
-use super::print;
+use super::{print, print_error};
 
 /// Names of running hosts that fit into the row.
 const NAMES_SHOWN: usize = 6;
@@ -43,7 +43,7 @@ impl Screen {
         let live = std::io::stdout().is_terminal().then(Live::new);
         Self {
             state: Mutex::new(State {
-                lines: Lines { verbosity },
+                lines: Lines::new(verbosity),
                 journal,
                 live,
             }),
@@ -67,12 +67,16 @@ impl Sink for Screen {
             return;
         }
         let text = state.lines.text(&event);
+        let show = match event {
+            Event::Warning(_) | Event::Mistakes(_) => print_error,
+            _ => print,
+        };
         match (&mut state.live, text) {
-            (None, Some(text)) => print(&text),
+            (None, Some(text)) => show(&text),
             (None, None) => {}
             (Some(live), text) => {
                 if let Some(text) = text {
-                    live.bars.suspend(|| print(&text));
+                    live.bars.suspend(|| show(&text));
                 }
                 live.follow(&event);
             }
@@ -87,7 +91,7 @@ impl State {
             if !terminal.is_term() {
                 return String::new();
             }
-            super::print_error(&format!("{text}: "));
+            print_error(&format!("{text}: "));
             let line = if secret {
                 terminal.read_secure_line()
             } else {

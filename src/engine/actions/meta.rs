@@ -1,6 +1,7 @@
 //! `meta`: what concerns the run itself.
 
 use super::Call;
+use crate::event::Event;
 use crate::outcome::{ActionOutcome, Effect, Meta};
 
 pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
@@ -8,6 +9,12 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
         .args
         .get("_raw_params")
         .and_then(|raw| raw.as_str().map(str::to_owned));
+    if let Some(name) = name.as_deref().filter(|name| *name != "flush_handlers") {
+        call.shared.events.event(Event::Note {
+            level: 2,
+            text: format!("META: {name}"),
+        });
+    }
     let meta = match name.as_deref() {
         Some("noop" | "role_complete") => return ActionOutcome::ok(),
         Some("flush_handlers") => Meta::FlushHandlers,

@@ -1,103 +1,187 @@
-//! Notifications, and running what was notified.
+//! Notifications: which handlers a word means, and sending hosts to them.
 
 use std::sync::Arc;
 
 use ocplay_language::diagnostic::Diagnostic;
+use ocplay_language::plan::{Handler, PlannedTask};
 use ocplay_language::playbook::ast::Word;
 use ocplay_language::value::Value;
+use ocplay_language::vars::scope::Scope;
 
 use super::{Dispatcher, PlayRun};
 use crate::event::Event;
-use crate::host::Standing;
+use crate::world;
 
 impl Dispatcher {
-    pub(super) fn notify(&mut self, run: &PlayRun, wanted: &str, host: &Arc<str>) {
-        let templar = &self.shared.templar;
-        let Some(state) = self.hosts.get_mut(host) else {
+    /// A task has notified a handler or a topic on behalf of a host.
+    pub(super) fn notify(
+        &mut self,
+        run: &mut PlayRun,
+        planned: &PlannedTask,
+        wanted: &str,
+        name: &Arc<str>,
+    ) {
+        let Some(host) = self.hosts.get(name) else {
             return;
         };
-        let scope = state.scope().clone();
-        let text = |word: &Word| -> Vec<String> {
-            let value = templar
-                .resolve(&word.value, &scope)
-                .unwrap_or_else(|_| word.value.clone());
-            match &value {
-                Value::List(items) => items
-                    .iter()
-                    .filter_map(|item| item.as_str().map(str::to_owned))
-                    .collect(),
-                other => other.as_str().map(str::to_owned).into_iter().collect(),
-            }
-        };
-        let mut found = false;
-        for (number, handler) in run.handlers.iter().enumerate() {
-            let names = handler.name.iter().flat_map(&text).any(|name| {
-                name == wanted
-                    || handler.role.as_ref().is_some_and(|role| {
-                        format!("{} : {name}", role.name) == wanted
-                            || format!("{}: {name}", role.name) == wanted
-                    })
-            });
-            // Of several handlers with one name the first runs.
-            if names && !found {
-                found = true;
-                state.notified.insert(number);
-            }
-            if handler
-                .listen
-                .iter()
-                .flat_map(&text)
-                .any(|topic| topic == wanted)
-            {
-                found = true;
-                state.notified.insert(number);
+        let scope = world::task_scope(
+            host.scope(),
+            &run.play,
+            &run.vars,
+            planned,
+            &run.dynamic_roles,
+        );
+        let mut numbers: Vec<usize> = self
+            .named(&run.handlers, wanted, &scope)
+            .into_iter()
+            .collect();
+        numbers.extend(self.listening(&run.handlers, wanted, &scope));
+        if numbers.is_empty() {
+            self.missing_handler(run, planned, wanted);
+        }
+        if let Some(cursor) = run.cursors.get_mut(name) {
+            for number in numbers {
+                cursor.notify(number);
             }
         }
-        if !found {
-            let names: Vec<String> = run
-                .handlers
+    }
+
+    /// Of several handlers with one name, one of the last role wins, and one
+    /// of the play over all roles; within each the first.
+    fn named(&self, handlers: &[Handler], wanted: &str, scope: &Scope) -> Option<usize> {
+        let mut found: Option<usize> = None;
+        for (number, handler) in handlers.iter().enumerate() {
+            let Some(word) = &handler.name else { continue };
+            let Some(name) = self.handler_text(word, scope).into_iter().next() else {
+                continue;
+            };
+            if !answers_to(handler, &name, wanted) {
+                continue;
+            }
+            if found.is_none_or(|known| handlers[known].group != handler.group) {
+                found = Some(number);
+            }
+        }
+        found
+    }
+
+    /// Handlers that listen to a topic; of those with one name only one.
+    fn listening(&self, handlers: &[Handler], wanted: &str, scope: &Scope) -> Vec<usize> {
+        let mut seen: Vec<String> = Vec::new();
+        let mut out = Vec::new();
+        for (number, handler) in handlers.iter().enumerate() {
+            let topics = handler
+                .listen
                 .iter()
-                .flat_map(|handler| handler.name.iter().flat_map(&text))
-                .collect();
-            let problem = Diagnostic::warning(
-                "unknown-handler",
-                format!("no handler is named '{wanted}' or listens to it"),
-            )
-            .suggest(wanted, names.iter().map(String::as_str));
+                .flat_map(|word| self.handler_text(word, scope));
+            if !topics
+                .into_iter()
+                .any(|topic| answers_to(handler, &topic, wanted))
+            {
+                continue;
+            }
+            let name = handler.name.as_ref();
+            let name = name.and_then(|word| self.handler_text(word, scope).into_iter().next());
+            if let Some(name) = name {
+                let role = handler.role.as_ref().map_or("", |role| role.name.as_str());
+                let name = format!("{role} : {name}");
+                if seen.contains(&name) {
+                    continue;
+                }
+                seen.push(name);
+            }
+            out.push(number);
+        }
+        out
+    }
+
+    /// A name or topics, with templates resolved where that works.
+    fn handler_text(&self, word: &Word, scope: &Scope) -> Vec<String> {
+        match self.shared.templar.resolve(&word.value, scope) {
+            Ok(Value::List(items)) => items
+                .iter()
+                .filter_map(|item| item.as_str().map(str::to_owned))
+                .collect(),
+            Ok(value) => value.as_str().map(str::to_owned).into_iter().collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    fn missing_handler(&self, run: &mut PlayRun, planned: &PlannedTask, wanted: &str) {
+        let mut names = Vec::new();
+        for handler in &run.handlers {
+            let Some(word) = &handler.name else { continue };
+            let scope = Scope::new();
+            match self.shared.templar.resolve(&word.value, &scope) {
+                Ok(value) => names.extend(value.as_str().map(str::to_owned)),
+                Err(error) if handler.listen.is_empty() => {
+                    let name = word.value.as_str().unwrap_or_default();
+                    let warning = Diagnostic::warning(
+                        "handler-name",
+                        format!(
+                            "Handler '{name}' is unusable because it has no listen topics and the name could not be templated: {}",
+                            error.message
+                        ),
+                    );
+                    self.shared
+                        .events
+                        .event(Event::Warning(warning.at(&word.span)));
+                }
+                Err(_) => {}
+            }
+        }
+        let message = format!(
+            "The requested handler '{wanted}' was not found in either the main handlers list nor in the listening handlers list"
+        );
+        let span = &planned.task.span;
+        if self.shared.options.rules.error_on_missing_handler {
+            let problem = Diagnostic::error("unknown-handler", message)
+                .at(span)
+                .suggest(wanted, names.iter().map(String::as_str));
+            self.shared.events.event(Event::Mistakes(vec![problem]));
+            run.broken = true;
+        } else {
+            let problem = Diagnostic::warning("unknown-handler", message)
+                .at(span)
+                .suggest(wanted, names.iter().map(String::as_str));
             self.shared.events.event(Event::Warning(problem));
         }
     }
 
-    /// Runs what was notified, in the order in which handlers are defined.
-    pub(crate) async fn flush_handlers(&mut self, run: &mut PlayRun, hosts: &[Arc<str>]) {
-        // A handler may notify one that was passed already; more rounds than
-        // there are handlers would be a circle.
-        for _ in 0..=run.handlers.len() {
-            let mut ran = false;
-            let mut number = 0;
-            while number < run.handlers.len() {
-                let notified: Vec<Arc<str>> = hosts
-                    .iter()
-                    .filter(|name| {
-                        self.hosts.get_mut(*name).is_some_and(|host| {
-                            let takes_part = host.is_active()
-                                || (host.standing == Standing::Failed
-                                    && self.shared.options.force_handlers);
-                            takes_part && host.notified.shift_remove(&number)
-                        })
-                    })
-                    .cloned()
-                    .collect();
-                if !notified.is_empty() {
-                    ran = true;
-                    let node = run.handlers[number].node.clone();
-                    Box::pin(self.section(run, Arc::from([node]), &notified, true)).await;
-                }
-                number += 1;
-            }
-            if !ran {
-                return;
-            }
+    /// Sends hosts to the handlers that were notified.
+    pub(super) fn flush(&mut self, run: &mut PlayRun, targets: &[Arc<str>]) {
+        let nodes: Arc<[_]> = run
+            .handlers
+            .iter()
+            .map(|handler| handler.node.clone())
+            .collect();
+        for name in targets {
+            let Some(cursor) = run.cursors.get_mut(name) else {
+                continue;
+            };
+            let text = if cursor.is_notified() {
+                format!("META: triggered running handlers for {name}")
+            } else {
+                format!("META: No handler notifications for {name}.")
+            };
+            let level = if cursor.is_notified() { 2 } else { 3 };
+            self.shared.events.event(Event::Note { level, text });
+            cursor.flush(Arc::clone(&nodes));
         }
     }
+}
+
+/// Whether a handler's name or topic is what is wanted, with or without its
+/// role in front.
+fn answers_to(handler: &Handler, name: &str, wanted: &str) -> bool {
+    let prefixed = |role: &str| {
+        wanted
+            .strip_prefix(role)
+            .and_then(|rest| rest.strip_prefix(" : ").or_else(|| rest.strip_prefix(": ")))
+            == Some(name)
+    };
+    name == wanted
+        || handler.role.as_ref().is_some_and(|role| {
+            prefixed(&role.name) || role.name.rsplit('.').next().is_some_and(prefixed)
+        })
 }

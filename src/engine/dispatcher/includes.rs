@@ -7,7 +7,7 @@ use ocplay_language::plan::{Context, Node, PlannedTask};
 use ocplay_language::value::{Map, Value};
 
 use super::{Dispatcher, PlayRun};
-use crate::cursor::{Cursor, Fall};
+use crate::cursor::Fall;
 use crate::event::Event;
 use crate::host::Standing;
 use crate::outcome::Effect;
@@ -31,7 +31,6 @@ impl Dispatcher {
         run: &mut PlayRun,
         planned: &Arc<PlannedTask>,
         includes: IndexMap<Arc<str>, Vec<Effect>>,
-        cursors: &mut IndexMap<Arc<str>, Cursor>,
     ) {
         // Hosts with the same file and variables go on together.
         let mut loaded: Vec<Loaded> = Vec::new();
@@ -60,7 +59,7 @@ impl Dispatcher {
             }
         }
         for (name, numbers) in ways {
-            let Some(cursor) = cursors.get_mut(&name) else {
+            let Some(cursor) = run.cursors.get_mut(&name) else {
                 continue;
             };
             let mut inner = Vec::new();
@@ -114,7 +113,9 @@ impl Dispatcher {
                     if public.is_some_and(|word| word.value.truthy()) {
                         Arc::make_mut(&mut run.dynamic_roles).push(included.role);
                     }
-                    for handler in included.handlers {
+                    let first = run.handlers.last().map_or(0, |handler| handler.group + 1);
+                    for mut handler in included.handlers {
+                        handler.group += first;
                         if !run
                             .handlers
                             .iter()

@@ -1,11 +1,13 @@
 //! The run's state and the one place that changes it.
 //!
-//! Neighbours: `settle` turns outcomes into state, `includes` brings files and
-//! roles in, `handlers` runs what was notified.
+//! Neighbours: `free` lets each host go at its own pace, `settle` turns outcomes
+//! into state, `includes` brings files and roles in, `handlers` finds what was
+//! notified.
 //!
 //! Workers get a snapshot and give back outcomes; here the outcomes become
 //! variables, notifications, standings and further tasks.
 
+mod free;
 mod handlers;
 mod includes;
 mod settle;
@@ -16,26 +18,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use indexmap::IndexMap;
 use ocplay_language::inventory::{Inventory, VarsFolders};
-use ocplay_language::plan::{Handler, Node, PlannedPlay, PlannedTask, Role};
+use ocplay_language::plan::{Handler, PlannedPlay, PlannedTask, Role};
 use ocplay_language::playbook::ast::Keyword;
 use ocplay_language::value::{Map, Value};
 use ocplay_language::vars::precedence::Level;
 use tokio::sync::Semaphore;
 
-use crate::cursor::{Cursor, Position};
+use crate::cursor::{At, Cursor};
 use crate::event::Event;
 use crate::host::{Host, Standing};
 use crate::outcome::HostOutcome;
 use crate::task::{self, Shared, Step};
 use crate::world::{self, Snapshot};
-
-/// What a section of a play ended with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Flow {
-    On,
-    /// Nobody is left, or somebody said stop.
-    EndPlay,
-}
 
 /// State of a run.
 pub(crate) struct Dispatcher {
@@ -62,7 +56,23 @@ pub(crate) struct PlayRun {
     /// Hosts of the play, and of the batch that is running.
     pub(crate) all: Vec<Arc<str>>,
     pub(crate) batch: Vec<Arc<str>>,
+    /// Where the hosts of the batch stand.
+    pub(crate) cursors: IndexMap<Arc<str>, Cursor>,
+    pub(crate) force_handlers: bool,
     pub(crate) ended: bool,
+    /// A mistake in the content that no host can be blamed for.
+    pub(crate) broken: bool,
+}
+
+/// Where tasks go, and who goes along.
+pub(super) struct Settling<'a> {
+    pub(super) planned: &'a Arc<PlannedTask>,
+    /// The hosts that stood at the task.
+    pub(super) here: &'a [Arc<str>],
+    /// One host did the work for all of them.
+    pub(super) once: bool,
+    /// The task does not count as one (`meta`).
+    pub(super) quiet: bool,
 }
 
 impl Dispatcher {
@@ -181,63 +191,63 @@ impl Dispatcher {
         magic
     }
 
-    /// Runs a list of tasks on hosts in lockstep.
-    pub(crate) async fn section(
-        &mut self,
-        run: &mut PlayRun,
-        nodes: Arc<[Node]>,
-        hosts: &[Arc<str>],
-        handler: bool,
-    ) -> Flow {
-        let mut cursors: IndexMap<Arc<str>, Cursor> = hosts
-            .iter()
-            .map(|name| (Arc::clone(name), Cursor::new(Arc::clone(&nodes))))
-            .collect();
-        loop {
-            if self.stopped() || run.ended {
-                return Flow::EndPlay;
+    /// Whether a host has something left to do, given how it stands.
+    fn takes_part(&self, name: &str, cursor: &Cursor) -> bool {
+        let host = self.hosts.get(name);
+        cursor.task().is_some()
+            && match host.map_or(Standing::Ended, |host| host.standing) {
+                Standing::Active => true,
+                // Only `always` sections are left to run.
+                Standing::Failed => cursor.is_failed(),
+                Standing::Ended | Standing::Unreachable => false,
             }
-            // Hosts that left (ended, unreachable) take no further part.
-            cursors.retain(|name, cursor| {
-                let host = self.hosts.get(name);
-                let standing = host.map_or(Standing::Ended, |host| host.standing);
-                cursor.peek().is_some()
-                    && match standing {
-                        Standing::Active => true,
-                        // Only `always` sections are left to run.
-                        Standing::Failed => cursor.is_failed() || handler,
-                        Standing::Ended | Standing::Unreachable => false,
-                    }
-            });
-            let Some((position, planned)) = lowest(&cursors) else {
-                return Flow::On;
-            };
-            let here: Vec<Arc<str>> = cursors
+    }
+
+    /// Runs the batch's hosts in lockstep: the host that is furthest behind
+    /// says what comes next.
+    pub(crate) async fn lockstep(&mut self, run: &mut PlayRun) {
+        loop {
+            if self.stopped() || run.ended || run.broken {
+                return;
+            }
+            let standing: Vec<(Arc<str>, At)> = run
+                .cursors
                 .iter()
-                .filter(|(_, cursor)| {
-                    cursor
-                        .peek()
-                        .is_some_and(|(at, task)| at == position && Arc::ptr_eq(task, &planned))
+                .filter(|(name, cursor)| self.takes_part(name, cursor))
+                .filter_map(|(name, cursor)| Some((Arc::clone(name), cursor.peek()?)))
+                .collect();
+            let lowest = standing
+                .iter()
+                .map(|(_, at)| at)
+                .min_by(|a, b| a.position.cmp(&b.position));
+            let Some(lowest) = lowest.cloned() else {
+                return;
+            };
+            let here: Vec<Arc<str>> = standing
+                .iter()
+                .filter(|(_, at)| {
+                    at.position == lowest.position && Arc::ptr_eq(&at.task, &lowest.task)
                 })
                 .map(|(name, _)| Arc::clone(name))
                 .collect();
-            if !self.selected(&planned, handler) {
+            if !self.selected(&lowest) {
                 for name in &here {
-                    if let Some(cursor) = cursors.get_mut(name) {
+                    if let Some(cursor) = run.cursors.get_mut(name) {
                         cursor.advance();
                     }
                 }
                 continue;
             }
-            self.step(run, &planned, &here, &mut cursors, handler).await;
+            self.step(run, &lowest, &here).await;
         }
     }
 
     /// Tags and `--start-at-task`.
-    fn selected(&mut self, planned: &PlannedTask, handler: bool) -> bool {
-        if handler {
+    fn selected(&mut self, at: &At) -> bool {
+        if at.handler {
             return true;
         }
+        let planned = &at.task;
         let tags = planned.context.tags();
         let tags = tags.iter().filter_map(|word| word.value.as_str());
         if !self.shared.options.tags.selects(tags) {
@@ -253,15 +263,10 @@ impl Dispatcher {
         true
     }
 
-    async fn step(
-        &mut self,
-        run: &mut PlayRun,
-        planned: &Arc<PlannedTask>,
-        here: &[Arc<str>],
-        cursors: &mut IndexMap<Arc<str>, Cursor>,
-        handler: bool,
-    ) {
-        let Some(first) = here.first() else { return };
+    /// One task and everything that its workers need, for hosts that stand at
+    /// it; whether one of them does the work for all.
+    fn prepare_step(&mut self, run: &PlayRun, at: &At, first: &str) -> (Step, bool) {
+        let planned = &at.task;
         let snapshot = self.snapshot();
         let mut step = Step {
             planned: Arc::clone(planned),
@@ -269,7 +274,7 @@ impl Dispatcher {
                 planned,
                 &self.shared.templar,
                 &ocplay_language::vars::scope::Scope::new(),
-                handler,
+                at.handler,
             )),
             play: Arc::clone(&run.play),
             play_vars: Arc::clone(&run.vars),
@@ -278,15 +283,26 @@ impl Dispatcher {
             play_magic: Arc::new(self.play_magic(run)),
         };
         let scope = step.scope(first);
-        step.info = Arc::new(task::info(planned, &self.shared.templar, &scope, handler));
+        step.info = Arc::new(task::info(
+            planned,
+            &self.shared.templar,
+            &scope,
+            at.handler,
+        ));
         let once = planned
             .context
             .get(Keyword::RunOnce)
             .and_then(|word| self.shared.templar.resolve(&word.value, &scope).ok())
             .is_some_and(|value| ocplay_protocol::coerce::boolean(&value.to_json()) == Ok(true));
+        (step, once || runs_once(planned.module()))
+    }
+
+    async fn step(&mut self, run: &mut PlayRun, at: &At, here: &[Arc<str>]) {
+        let Some(first) = here.first() else { return };
+        let (step, once) = self.prepare_step(run, at, first);
         let hosts = if once { &here[..1] } else { here };
-        let quiet = matches!(planned.module(), "meta");
-        if !quiet {
+        let quiet = at.task.module() == "meta";
+        if !at.task.implicit {
             self.shared.events.event(Event::TaskStarted {
                 task: Arc::clone(&step.info),
                 hosts: hosts.len(),
@@ -296,19 +312,26 @@ impl Dispatcher {
         let mut outcomes = self.run_hosts(&step, hosts).await;
         // The order of the inventory, not that of completion.
         outcomes.sort_by_key(|outcome| here.iter().position(|name| *name == outcome.host));
-        self.settle(run, planned, &outcomes, here, once, quiet, cursors)
-            .await;
+        let settling = Settling {
+            planned: &at.task,
+            here,
+            once,
+            quiet,
+        };
+        self.settle(run, &settling, &outcomes).await;
+    }
+
+    /// `throttle`: how many hosts may work on a task at once.
+    fn throttle(&self, step: &Step, first: Option<&Arc<str>>) -> Option<usize> {
+        let word = step.planned.context.get(Keyword::Throttle)?;
+        let scope = step.scope(first?);
+        let value = self.shared.templar.resolve(&word.value, &scope).ok()?;
+        let limit = ocplay_protocol::coerce::float(&value.to_json()).ok()?;
+        (limit >= 1.0).then_some(limit as usize)
     }
 
     async fn run_hosts(&self, step: &Arc<Step>, hosts: &[Arc<str>]) -> Vec<HostOutcome> {
-        let throttle = step
-            .planned
-            .context
-            .get(Keyword::Throttle)
-            .and_then(|word| match &word.value {
-                Value::Int(limit) => usize::try_from(*limit).ok().filter(|limit| *limit > 0),
-                _ => None,
-            });
+        let throttle = self.throttle(step, hosts.first());
         let throttle = throttle.map(|limit| Arc::new(Semaphore::new(limit)));
         let mut running = tokio::task::JoinSet::new();
         for name in hosts {
@@ -334,13 +357,9 @@ impl Dispatcher {
     }
 }
 
-/// The position furthest behind, and its task.
-fn lowest(cursors: &IndexMap<Arc<str>, Cursor>) -> Option<(Position, Arc<PlannedTask>)> {
-    cursors
-        .values()
-        .filter_map(Cursor::peek)
-        .min_by(|(a, _), (b, _)| a.cmp(b))
-        .map(|(position, task)| (position, Arc::clone(task)))
+/// Tasks that concern all hosts at once and run on the first of them only.
+fn runs_once(module: &str) -> bool {
+    matches!(module, "add_host" | "pause")
 }
 
 /// `*` in `--start-at-task`.

@@ -7,7 +7,7 @@ use ocplay_language::plan::PlannedTask;
 use ocplay_language::playbook::ast::Keyword;
 use ocplay_language::value::Map;
 
-use super::{Dispatcher, PlayRun};
+use super::{Dispatcher, PlayRun, Settling};
 use crate::cursor::{Cursor, Fall};
 use crate::event::Status;
 use crate::host::Standing;
@@ -15,33 +15,26 @@ use crate::outcome::{Effect, HostOutcome, Meta};
 
 impl Dispatcher {
     /// Outcomes become state.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one step's whole context, used once"
-    )]
     pub(super) async fn settle(
         &mut self,
         run: &mut PlayRun,
-        planned: &Arc<PlannedTask>,
+        step: &Settling<'_>,
         outcomes: &[HostOutcome],
-        here: &[Arc<str>],
-        once: bool,
-        quiet: bool,
-        cursors: &mut IndexMap<Arc<str>, Cursor>,
     ) {
-        let mut flush = Vec::new();
+        let planned = step.planned;
         let mut includes: IndexMap<Arc<str>, Vec<Effect>> = IndexMap::new();
         let mut any_failed = false;
         for outcome in outcomes {
-            let targets: Vec<Arc<str>> = if once {
-                here.to_vec()
+            let targets: Vec<Arc<str>> = if step.once {
+                step.here.to_vec()
             } else {
                 vec![Arc::clone(&outcome.host)]
             };
-            self.keep(run, outcome, &targets);
-            let rescuable = cursors.get(&outcome.host).is_some_and(Cursor::rescuable);
+            self.keep(run, planned, outcome, &targets);
+            let cursor = run.cursors.get(&outcome.host);
+            let rescuable = cursor.is_some_and(Cursor::rescuable);
             if let Some(host) = self.hosts.get_mut(&outcome.host)
-                && (!quiet || matches!(outcome.status, Status::Failed | Status::Unreachable))
+                && (!step.quiet || matches!(outcome.status, Status::Failed | Status::Unreachable))
             {
                 match outcome.status {
                     Status::Failed if rescuable => host.stats.rescued += 1,
@@ -51,7 +44,7 @@ impl Dispatcher {
             any_failed |=
                 matches!(outcome.status, Status::Failed | Status::Unreachable) && !rescuable;
             for name in &targets {
-                self.stand(planned, outcome, name, cursors);
+                self.stand(run, planned, outcome, name);
             }
             for effect in &outcome.effects {
                 match effect {
@@ -63,54 +56,50 @@ impl Dispatcher {
                                 .push(effect.clone());
                         }
                     }
-                    Effect::Meta(Meta::FlushHandlers) => flush.extend(targets.iter().cloned()),
-                    Effect::Meta(meta) => self.meta(run, *meta, &targets, planned, cursors).await,
+                    Effect::Meta(meta) => self.meta(run, *meta, &targets, planned).await,
                     _ => {}
                 }
             }
         }
         if !includes.is_empty() {
-            self.enter(run, planned, includes, cursors);
+            self.enter(run, planned, includes);
         }
-        if any_failed && self.is_fatal(run, planned, here, once) {
-            for name in here {
-                if let Some(host) = self.hosts.get_mut(name)
-                    && host.is_active()
-                {
-                    host.standing = Standing::Failed;
-                }
-            }
-            for name in run.batch.clone() {
-                if let Some(host) = self.hosts.get_mut(&name)
-                    && host.is_active()
-                {
-                    host.standing = Standing::Failed;
-                    if let Some(cursor) = cursors.get_mut(&name) {
-                        cursor.fail();
-                    }
-                }
-            }
+        if any_failed && self.is_fatal(run, step) {
+            self.fail_all(run);
         }
-        if !flush.is_empty() {
-            Box::pin(self.flush_handlers(run, &flush)).await;
+    }
+
+    /// Lets every host of the batch fall that has not done so yet.
+    fn fail_all(&mut self, run: &mut PlayRun) {
+        for (name, cursor) in &mut run.cursors {
+            let Some(host) = self.hosts.get_mut(name).filter(|host| host.is_active()) else {
+                continue;
+            };
+            if cursor.task().is_none() || cursor.fail() == Fall::Failed {
+                host.standing = Standing::Failed;
+            }
         }
     }
 
     /// Moves a host on, or lets it fall.
     pub(super) fn stand(
         &mut self,
+        run: &mut PlayRun,
         planned: &PlannedTask,
         outcome: &HostOutcome,
         name: &Arc<str>,
-        cursors: &mut IndexMap<Arc<str>, Cursor>,
     ) {
-        let Some(cursor) = cursors.get_mut(name) else {
+        let Some(cursor) = run.cursors.get_mut(name) else {
             return;
         };
-        let enters = outcome
-            .effects
-            .iter()
-            .any(|effect| matches!(effect, Effect::IncludeTasks(_) | Effect::IncludeRole(_)));
+        let enters = outcome.effects.iter().any(|effect| {
+            matches!(
+                effect,
+                Effect::IncludeTasks(_)
+                    | Effect::IncludeRole(_)
+                    | Effect::Meta(Meta::FlushHandlers)
+            )
+        });
         match outcome.status {
             Status::Unreachable => {
                 cursor.leave();
@@ -120,6 +109,7 @@ impl Dispatcher {
             }
             Status::Failed => {
                 let rescued = cursor.fail() == Fall::Rescued;
+                let rescuable = cursor.rescuable();
                 if let Some(host) = self.hosts.get_mut(name) {
                     let mut failed = Map::new();
                     failed.insert("ansible_failed_result", outcome.result.clone());
@@ -128,7 +118,7 @@ impl Dispatcher {
                     task.insert("action", planned.task.action.name.as_str());
                     failed.insert("ansible_failed_task", task);
                     host.set_facts(&failed);
-                    if !rescued && !cursor.rescuable() {
+                    if !rescued && !rescuable {
                         host.standing = Standing::Failed;
                     }
                 }
@@ -140,7 +130,13 @@ impl Dispatcher {
     }
 
     /// Registered results, facts, new hosts and groups, notifications.
-    pub(super) fn keep(&mut self, run: &mut PlayRun, outcome: &HostOutcome, targets: &[Arc<str>]) {
+    pub(super) fn keep(
+        &mut self,
+        run: &mut PlayRun,
+        planned: &PlannedTask,
+        outcome: &HostOutcome,
+        targets: &[Arc<str>],
+    ) {
         for name in targets {
             if let (Some(register), Some(host)) = (&outcome.register, self.hosts.get_mut(name)) {
                 let mut vars = Map::new();
@@ -153,7 +149,9 @@ impl Dispatcher {
             self.effect(run, effect, outcome, targets);
         }
         for wanted in &outcome.notify {
-            self.notify(run, wanted, &outcome.host);
+            for name in targets {
+                self.notify(run, planned, wanted, name);
+            }
         }
     }
 
@@ -232,7 +230,6 @@ impl Dispatcher {
         meta: Meta,
         targets: &[Arc<str>],
         planned: &PlannedTask,
-        cursors: &mut IndexMap<Arc<str>, Cursor>,
     ) {
         match meta {
             Meta::EndPlay => {
@@ -260,7 +257,7 @@ impl Dispatcher {
             Meta::EndRole => {
                 let role = planned.context.role().cloned();
                 for name in targets {
-                    if let (Some(cursor), Some(role)) = (cursors.get_mut(name), &role) {
+                    if let (Some(cursor), Some(role)) = (run.cursors.get_mut(name), &role) {
                         cursor.skip_while(|task| {
                             task.context
                                 .role()
@@ -293,24 +290,20 @@ impl Dispatcher {
             }
             // Files are read once per run; what add_host brought stays.
             Meta::RefreshInventory => self.inventory.finish(),
-            Meta::FlushHandlers => {}
+            Meta::FlushHandlers => self.flush(run, targets),
         }
     }
 
     /// Whether a failure stops everybody: `any_errors_fatal`, `run_once`, or
     /// more failures than `max_fail_percentage` allows.
-    pub(super) fn is_fatal(
-        &self,
-        run: &PlayRun,
-        planned: &PlannedTask,
-        here: &[Arc<str>],
-        once: bool,
-    ) -> bool {
-        let flag = planned
+    fn is_fatal(&self, run: &PlayRun, step: &Settling<'_>) -> bool {
+        let flag = step
+            .planned
             .context
             .get(Keyword::AnyErrorsFatal)
             .is_some_and(|word| {
-                let scope = here
+                let scope = step
+                    .here
                     .first()
                     .and_then(|name| self.hosts.get(name))
                     .map(|host| host.scope().clone());
@@ -322,7 +315,7 @@ impl Dispatcher {
                     ocplay_protocol::coerce::boolean(&value.to_json()) == Ok(true)
                 })
             });
-        if flag || once {
+        if flag || step.once {
             return true;
         }
         let Some(word) = &run.play.play.options.max_fail_percentage else {

@@ -56,6 +56,8 @@ pub struct PlannedTask {
     pub task: Arc<ast::Task>,
     /// The chain of keywords, the task's own innermost.
     pub context: Arc<Context>,
+    /// Nobody wrote it, and nobody wants to read about it.
+    pub implicit: bool,
 }
 
 #[derive(Debug)]
@@ -74,6 +76,8 @@ pub struct Handler {
     pub name: Option<ast::Word>,
     pub listen: Vec<ast::Word>,
     pub role: Option<Arc<Role>>,
+    /// Handlers of one role, or of the play itself, share a number.
+    pub group: usize,
 }
 
 /// A role as it is used in one place.

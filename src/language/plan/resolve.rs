@@ -206,7 +206,6 @@ impl Resolver {
         };
         let handler_nodes = list(&play.handlers, &mut state);
         let pre_tasks = list(&play.pre_tasks, &mut state);
-        state.handlers = handlers(handler_nodes, None);
         let mut tasks = Vec::new();
         let mut role_problems = Vec::new();
         for role in &play.roles {
@@ -217,6 +216,10 @@ impl Resolver {
         }
         tasks.extend(list(&play.tasks, &mut state));
         let post_tasks = list(&play.post_tasks, &mut state);
+        // Behind those of the roles: they run last, and win where names are
+        // the same.
+        let own = handlers(handler_nodes, None, &state.handlers);
+        state.handlers.extend(own);
         problems.extend(role_problems);
         if !problems.is_empty() {
             return Err(problems);
@@ -324,6 +327,7 @@ impl Resolver {
                 id: task_id(task, &mut state.ids),
                 task: Arc::clone(task),
                 context: context.child(task.keywords.clone()),
+                implicit: false,
             }))]),
         }
     }
@@ -420,7 +424,8 @@ impl Resolver {
             state,
             depth,
         )?;
-        state.handlers.extend(handlers(handler_nodes, Some(&role)));
+        let own = handlers(handler_nodes, Some(&role), &state.handlers);
+        state.handlers.extend(own);
         nodes.extend(self.role_part(&role, "tasks", from.tasks.as_ref(), &inside, state, depth)?);
         Ok((role, nodes))
     }
@@ -615,7 +620,8 @@ fn scope_in(scope: &Scope, context: &Context, vars: &Arc<Map>) -> Scope {
     scope.with(Level::TaskVars, Arc::clone(vars))
 }
 
-fn handlers(nodes: Vec<Node>, role: Option<&Arc<Role>>) -> Vec<Handler> {
+fn handlers(nodes: Vec<Node>, role: Option<&Arc<Role>>, known: &[Handler]) -> Vec<Handler> {
+    let group = known.last().map_or(0, |handler| handler.group + 1);
     nodes
         .into_iter()
         .map(|node| {
@@ -628,6 +634,7 @@ fn handlers(nodes: Vec<Node>, role: Option<&Arc<Role>>) -> Vec<Handler> {
                 name,
                 listen,
                 role: role.cloned(),
+                group,
             }
         })
         .collect()
@@ -684,6 +691,7 @@ fn spec_task(
         id: format!("{}/{title}", context.role().map_or("", |role| &role.name)),
         task: Arc::new(task),
         context: context.child(keywords),
+        implicit: false,
     })))
 }
 
