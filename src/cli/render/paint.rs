@@ -4,7 +4,12 @@ use std::io::IsTerminal;
 use std::sync::LazyLock;
 
 static COLOURS: LazyLock<bool> = LazyLock::new(|| {
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let set = |name: &str| {
+        std::env::var(name).is_ok_and(|word| {
+            // Any word but one that means no, as NO_COLOR and its kind go.
+            !word.is_empty() && ocplay_protocol::coerce::boolean(&word.into()) != Ok(false)
+        })
+    };
     if set("ANSIBLE_FORCE_COLOR") || set("CLICOLOR_FORCE") {
         return true;
     }
