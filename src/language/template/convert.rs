@@ -5,7 +5,10 @@ use std::sync::Arc;
 use minijinja::Error;
 use minijinja::value::ValueKind;
 
+use super::functions::Range;
+use super::marker::Missing;
 use super::objects::{Dict, List, Omitted, entries_of};
+use super::run::Callable;
 use super::{Jinja, python};
 use crate::value::{Key, Map, Value};
 
@@ -61,6 +64,11 @@ fn settle_at(value: &Jinja, depth: usize) -> Result<Value, Error> {
             Value::from(String::from_utf8_lossy(value.as_bytes().unwrap_or_default()).into_owned())
         }
         ValueKind::Seq | ValueKind::Iterable => {
+            if value.downcast_object_ref::<Range>().is_some() {
+                return Err(python::fail(
+                    "Type 'range' is unsupported for variable storage.",
+                ));
+            }
             if let Some(list) = value.downcast_object_ref::<List>()
                 && let Some(list) = list.untouched()
                 && !list
@@ -70,7 +78,7 @@ fn settle_at(value: &Jinja, depth: usize) -> Result<Value, Error> {
                 return Ok(Value::List(list));
             }
             let mut items = Vec::with_capacity(value.len().unwrap_or(0).min(1024));
-            for item in python::items(value)? {
+            for item in python::raw_items(value)? {
                 let item = settle_at(&item, depth + 1)?;
                 if item != Value::Omit {
                     items.push(item);
@@ -99,11 +107,14 @@ fn settle_at(value: &Jinja, depth: usize) -> Result<Value, Error> {
             }
             Value::from(map)
         }
-        ValueKind::Invalid => {
-            python::valid(value.clone())?;
-            Value::Null
-        }
+        _ if value.is_missing() => return Err(python::undefined(value)),
         _ if value.downcast_object_ref::<Omitted>().is_some() => Value::Omit,
+        _ if value.downcast_object_ref::<Callable>().is_some() => {
+            return Err(python::fail(format!(
+                "Type '{}' is unsupported for variable storage.",
+                python::type_name(value)
+            )));
+        }
         _ => Value::from(value.to_string()),
     })
 }

@@ -1,141 +1,288 @@
 //! Global functions.
 
-use minijinja::value::{Object, Rest, ValueOrKwargs};
-use minijinja::{Environment, Error, State};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
-use super::args::Args;
-use super::objects::{Dict, Omitted, entries_of};
-use super::{Jinja, context, lookups, operators, python};
+use minijinja::value::Object;
+use minijinja::{Error, ErrorKind};
 
-/// Arguments as the engine passes them.
-type Given = Rest<ValueOrKwargs>;
+use super::args::{Args, Given, Spec};
+use super::objects::{Namespace, Omitted, entries_of};
+use super::run::{Callable, Vm};
+use super::{Jinja, lookups, python};
+
+/// A function of the language.
+pub(super) struct Builtin {
+    pub(super) name: &'static str,
+    pub(super) work: fn(&mut Vm<'_>, &Given) -> Result<Jinja, Error>,
+    /// Arguments may be undefined, and texts that hold templates.
+    pub(super) direct: bool,
+}
 
 /// Largest range a template may ask for.
-const MAX_RANGE: i128 = 1_000_000;
+const MAX_RANGE: i128 = 10_000_000;
 
-pub(super) fn install(environment: &mut Environment<'static>) {
-    environment.add_function("__add", |a: Jinja, b: Jinja| operators::add(&a, &b));
-    environment.add_function("__sub", |a: Jinja, b: Jinja| operators::subtract(&a, &b));
-    environment.add_function("__mod", |a: Jinja, b: Jinja| operators::modulo(&a, &b));
-    environment.add_function("__cat", |a: Jinja, b: Jinja| operators::concat(&a, &b));
-    environment.add_function("__lt", |a: Jinja, b: Jinja| {
-        operators::compare("<", &a, &b, std::cmp::Ordering::is_lt)
-    });
-    environment.add_function("__le", |a: Jinja, b: Jinja| {
-        operators::compare("<=", &a, &b, std::cmp::Ordering::is_le)
-    });
-    environment.add_function("__gt", |a: Jinja, b: Jinja| {
-        operators::compare(">", &a, &b, std::cmp::Ordering::is_gt)
-    });
-    environment.add_function("__ge", |a: Jinja, b: Jinja| {
-        operators::compare(">=", &a, &b, std::cmp::Ordering::is_ge)
-    });
-    environment.add_function("__list", |items: Jinja| {
-        python::items(&items).map(python::list)
-    });
-    environment.add_function("__dict", |map: Jinja| {
-        Ok::<_, Error>(python::dict(entries_of(&map)?))
-    });
-    environment.add_function("range", |args: Given| range(&args.into_values()));
-    environment.add_function("dict", |args: Given| dict(&args.into_values()));
-    environment.add_function("namespace", minijinja::functions::namespace);
-    environment.add_function("lookup", |args: Given| lookup(&args.into_values(), false));
-    environment.add_function("query", |args: Given| lookup(&args.into_values(), true));
-    environment.add_function("q", |args: Given| lookup(&args.into_values(), true));
-    environment.add_function("now", |args: Given| {
-        let given = args.into_values();
-        let args = Args::bind("now", "utc fmt", &given)?;
-        super::filters::time::now(args.flag(0, false)?, args.some(1))
-    });
-    environment.add_function("undef", |args: Given| {
-        let given = args.into_values();
-        let args = Args::bind("undef", "hint", &given)?;
-        let hint = args.text_or(0, "a value must be given")?;
-        Err::<Jinja, _>(Error::new(minijinja::ErrorKind::UndefinedError, hint))
-    });
-    environment.add_function("cycler", |args: Given| {
-        Jinja::from_object(Cycler {
-            items: args.into_values(),
-            at: std::sync::Mutex::new(0),
-        })
-    });
-    environment.add_function("joiner", |args: Given| {
-        let given = args.into_values();
-        let args = Args::bind("joiner", "sep", &given)?;
-        Ok::<_, Error>(Jinja::from_object(Joiner {
-            separator: args.text_or(0, ", ")?,
-            used: std::sync::atomic::AtomicBool::new(false),
+static BUILTINS: &[Builtin] = &[
+    plain("range", |_, given| range(given)),
+    plain("dict", |_, given| dict(given)),
+    plain("namespace", |_, given| namespace(given)),
+    plain("cycler", |_, given| {
+        Ok(Jinja::from_object(Cycler {
+            items: given.positional.clone(),
+            at: AtomicUsize::new(0),
         }))
-    });
-    environment.add_global("omit", Jinja::from_object(Omitted));
+    }),
+    plain("joiner", |_, given| {
+        let args = Args::bind("joiner", Spec::of("sep"), given)?;
+        Ok(Jinja::from_object(Joiner {
+            separator: args.text_or(0, ", ")?,
+            used: AtomicBool::new(false),
+        }))
+    }),
+    plain("now", |_, given| {
+        let args = Args::bind("now", Spec::of("utc fmt"), given)?;
+        super::filters::time::now(args.flag(0, false)?, args.some(1))
+    }),
+    plain("lipsum", |_, given| lipsum(given)),
+    direct("undef", |_, given| {
+        let args = Args::bind("undef", Spec::of("hint"), given)?;
+        let hint = args.text_or(0, "Mandatory variable has not been overridden")?;
+        Err(Error::new(ErrorKind::UndefinedError, hint))
+    }),
+    direct("lookup", |vm, given| lookup(vm, given, false)),
+    direct("query", |vm, given| lookup(vm, given, true)),
+    direct("q", |vm, given| lookup(vm, given, true)),
+];
+
+const fn plain(
+    name: &'static str,
+    work: fn(&mut Vm<'_>, &Given) -> Result<Jinja, Error>,
+) -> Builtin {
+    Builtin {
+        name,
+        work,
+        direct: false,
+    }
 }
 
-fn range(args: &[Jinja]) -> Result<Jinja, Error> {
-    let args = Args::bind("range", "start stop step", args)?;
-    let (start, stop) = match args.get(1) {
-        Some(_) => (args.int(0, 0)?, args.int(1, 0)?),
-        None => (0, {
-            args.need(0)?;
-            args.int(0, 0)?
-        }),
-    };
-    let step = args.int(2, 1)?;
-    if step == 0 {
-        return Err(args.fail("the step must not be zero"));
+const fn direct(
+    name: &'static str,
+    work: fn(&mut Vm<'_>, &Given) -> Result<Jinja, Error>,
+) -> Builtin {
+    Builtin {
+        name,
+        work,
+        direct: true,
     }
-    let span = i128::from(stop) - i128::from(start);
-    let count = if (span > 0) == (step > 0) && span != 0 {
-        (span.abs() + i128::from(step).abs() - 1) / i128::from(step).abs()
-    } else {
-        0
-    };
-    if count > MAX_RANGE {
-        return Err(args.fail(format!("more than {MAX_RANGE} numbers")));
-    }
-    let numbers = (0..count)
-        .map(|index| python::int(i128::from(start) + index * i128::from(step)))
+}
+
+static GLOBALS: LazyLock<HashMap<&'static str, Jinja>> = LazyLock::new(|| {
+    let mut all: HashMap<&'static str, Jinja> = BUILTINS
+        .iter()
+        .map(|builtin| (builtin.name, Jinja::from_object(Callable::Builtin(builtin))))
         .collect();
-    Ok(python::list(numbers))
+    all.insert("omit", Jinja::from_object(Omitted));
+    all
+});
+
+/// What a name means that no variable has.
+pub(super) fn global(name: &str) -> Option<Jinja> {
+    GLOBALS.get(name).cloned()
 }
 
-fn dict(args: &[Jinja]) -> Result<Jinja, Error> {
-    let args = Args::bind("dict", "value **", args)?;
-    let mut entries = match args.get(0) {
-        Some(value) => entries_of(value)?,
-        None => Vec::new(),
+fn range(given: &Given) -> Result<Jinja, Error> {
+    let args = Args::bind("range", Spec::of("start stop step"), given)?;
+    let number = |index: usize| -> Result<i64, Error> {
+        let value = args.need(index)?;
+        match python::whole(value).and_then(|whole| i64::try_from(whole).ok()) {
+            Some(number) => Ok(number),
+            None => Err(python::fail(format!(
+                "'{}' object cannot be interpreted as an integer",
+                python::type_name(value)
+            ))),
+        }
+    };
+    let (start, stop) = match args.get(1) {
+        Some(_) => (number(0)?, number(1)?),
+        None => (0, number(0)?),
+    };
+    let step = match args.get(2) {
+        Some(_) => number(2)?,
+        None => 1,
+    };
+    if step == 0 {
+        return Err(args.fail("range() arg 3 must not be zero"));
+    }
+    Ok(Jinja::from_object(Range {
+        start: i128::from(start),
+        step: i128::from(step),
+        count: {
+            let span = i128::from(stop) - i128::from(start);
+            let step = i128::from(step);
+            if span != 0 && (span > 0) == (step > 0) {
+                (span.abs() + step.abs() - 1) / step.abs()
+            } else {
+                0
+            }
+        },
+    }))
+}
+
+/// `range(...)`: numbers that are made when they are looked at.
+#[derive(Debug)]
+pub(super) struct Range {
+    pub(super) start: i128,
+    pub(super) step: i128,
+    pub(super) count: i128,
+}
+
+impl Range {
+    pub(super) fn at(&self, index: i128) -> Option<i128> {
+        (0..self.count)
+            .contains(&index)
+            .then(|| self.start + index * self.step)
+    }
+
+    /// Every number, unless there are too many.
+    pub(super) fn items(&self) -> Result<Vec<Jinja>, Error> {
+        if self.count > MAX_RANGE {
+            return Err(python::fail(format!(
+                "a range of more than {MAX_RANGE} numbers"
+            )));
+        }
+        Ok((0..self.count)
+            .filter_map(|index| self.at(index).map(python::int))
+            .collect())
+    }
+
+    pub(super) fn contains(&self, number: i128) -> bool {
+        let distance = number - self.start;
+        distance % self.step == 0 && self.at(distance / self.step).is_some()
+    }
+}
+
+impl Object for Range {
+    fn repr(self: &Arc<Self>) -> minijinja::value::ObjectRepr {
+        minijinja::value::ObjectRepr::Seq
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
+        self.at(i128::try_from(key.as_usize()?).ok()?)
+            .map(python::int)
+    }
+
+    fn enumerate(self: &Arc<Self>) -> minijinja::value::Enumerator {
+        minijinja::value::Enumerator::Seq(usize::try_from(self.count).unwrap_or(0))
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stop = self.start + self.count * self.step;
+        if self.step == 1 {
+            write!(f, "range({}, {stop})", self.start)
+        } else {
+            write!(f, "range({}, {stop}, {})", self.start, self.step)
+        }
+    }
+}
+
+fn dict(given: &Given) -> Result<Jinja, Error> {
+    let args = Args::bind("dict", Spec::of("* **"), given)?;
+    let mut entries = match args.rest() {
+        [] => Vec::new(),
+        [value] => entries_of(value)?,
+        more => {
+            return Err(args.fail(format!(
+                "dict expected at most 1 argument, got {}",
+                more.len()
+            )));
+        }
     };
     entries.extend(
         args.extra()
             .map(|(name, value)| (Jinja::from(name), value.clone())),
     );
-    Ok(Jinja::from_object(Dict::own(entries.into_iter().collect())))
+    Ok(python::dict(entries))
 }
 
-fn lookup(values: &[Jinja], as_list: bool) -> Result<Jinja, Error> {
-    let args = Args::bind(
-        if as_list { "query" } else { "lookup" },
-        "name * **",
-        values,
-    )?;
-    let name = args.text(0)?;
-    let context = context::current().ok_or_else(|| args.fail("no variables here"))?;
+fn namespace(given: &Given) -> Result<Jinja, Error> {
+    let mut members: Vec<(Arc<str>, Jinja)> = Vec::new();
+    for value in &given.positional {
+        for (key, value) in entries_of(value)? {
+            members.push((python::text(&key)?.into(), value));
+        }
+    }
+    members.extend(given.named.iter().cloned());
+    Ok(Jinja::from_object(Namespace::new(members)))
+}
+
+/// Words without a meaning, for filling pages.
+fn lipsum(given: &Given) -> Result<Jinja, Error> {
+    const WORDS: &str = "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et dolore magna aliqua";
+    let args = Args::bind("lipsum", Spec::of("n html min max"), given)?;
+    let count = args.int(0, 5)?.clamp(0, 100);
+    let html = args.flag(1, true)?;
+    let paragraph = format!("{}.", super::methods::capitalize(WORDS));
+    let text: Vec<String> = (0..count)
+        .map(|_| {
+            if html {
+                format!("<p>{paragraph}</p>")
+            } else {
+                paragraph.clone()
+            }
+        })
+        .collect();
+    Ok(Jinja::from(text.join(if html { "\n" } else { "\n\n" })))
+}
+
+fn lookup(vm: &mut Vm<'_>, given: &Given, as_list: bool) -> Result<Jinja, Error> {
+    let (name, terms) = match given.positional.split_first() {
+        Some((name, terms)) => (python::text(name)?, terms.to_vec()),
+        None => {
+            return Err(python::fail(
+                "lookup() missing 1 required positional argument: 'plugin_name'",
+            ));
+        }
+    };
     let mut wantlist = as_list;
     let mut errors = "strict".to_owned();
     let mut options = Vec::new();
-    for (key, value) in args.extra() {
-        match key {
-            "wantlist" => wantlist = value.is_true(),
+    for (key, value) in &given.named {
+        match &**key {
+            "wantlist" if as_list => {}
+            "wantlist" => wantlist = python::truth(value)?,
             "errors" => errors = python::text(value)?,
-            _ => options.push((key.to_owned(), value.clone())),
+            _ => options.push((key.to_string(), value.clone())),
         }
     }
-    let found = match lookups::run(&context, &name, args.rest().to_vec(), options) {
+    let found = match lookups::run(vm, &name, terms, options) {
         Ok(found) => found,
-        Err(error) if errors == "strict" => return Err(error),
-        Err(_) if wantlist => Vec::new(),
-        Err(_) => return Ok(Jinja::from(())),
+        Err(error) => {
+            // Something undefined is no failure of the lookup.
+            let inside = super::TemplateError::inside(&error);
+            if inside.is_some_and(|inner| inner.undefined) || errors == "strict" {
+                return Err(error);
+            }
+            if errors == "warn" {
+                let reason = inside.map_or_else(
+                    || error.detail().unwrap_or_default().to_owned(),
+                    |inner| inner.message.clone(),
+                );
+                vm.context.templar.warn(&format!(
+                    "An error occurred while running the lookup plugin '{name}'. {reason}"
+                ));
+            } else if errors != "ignore" {
+                return Err(error);
+            }
+            return Ok(if wantlist {
+                python::list(Vec::new())
+            } else {
+                Jinja::from(())
+            });
+        }
     };
-    if wantlist {
+    if wantlist || found.is_empty() {
         return Ok(python::list(found));
     }
     match <[Jinja; 1]>::try_from(found) {
@@ -150,54 +297,54 @@ fn lookup(values: &[Jinja], as_list: bool) -> Result<Jinja, Error> {
 
 /// `cycler(a, b)`: `next()`, `reset()`, `current`.
 #[derive(Debug)]
-struct Cycler {
+pub(super) struct Cycler {
     items: Vec<Jinja>,
-    at: std::sync::Mutex<usize>,
+    at: AtomicUsize,
+}
+
+impl Cycler {
+    pub(super) fn method(&self, method: &str) -> Option<Result<Jinja, Error>> {
+        let at = self.at.load(Ordering::Relaxed);
+        match method {
+            "next" => {
+                self.at
+                    .store((at + 1) % self.items.len().max(1), Ordering::Relaxed);
+                Some(
+                    self.items
+                        .get(at)
+                        .cloned()
+                        .ok_or_else(|| python::fail("at least one item has to be provided")),
+                )
+            }
+            "reset" => {
+                self.at.store(0, Ordering::Relaxed);
+                Some(Ok(Jinja::from(())))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Object for Cycler {
-    fn get_value(self: &std::sync::Arc<Self>, key: &Jinja) -> Option<Jinja> {
+    fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
         (key.as_str() == Some("current"))
-            .then(|| self.items.get(*context::lock(&self.at)).cloned())
+            .then(|| self.items.get(self.at.load(Ordering::Relaxed)).cloned())
             .flatten()
-    }
-
-    fn call_method(
-        self: &std::sync::Arc<Self>,
-        _: &mut State<'_, '_>,
-        method: &str,
-        _: &[Jinja],
-    ) -> Result<Jinja, Error> {
-        let mut at = context::lock(&self.at);
-        match method {
-            "next" => {
-                let item = self.items.get(*at).cloned();
-                *at = (*at + 1) % self.items.len().max(1);
-                item.ok_or_else(|| python::fail("cycler: no items"))
-            }
-            "reset" => {
-                *at = 0;
-                Ok(Jinja::from(()))
-            }
-            _ => Err(Error::from(minijinja::ErrorKind::UnknownMethod)),
-        }
     }
 }
 
 /// `joiner(", ")`: nothing the first time, then the separator.
 #[derive(Debug)]
-struct Joiner {
+pub(super) struct Joiner {
     separator: String,
-    used: std::sync::atomic::AtomicBool,
+    used: AtomicBool,
 }
 
-impl Object for Joiner {
-    fn call(
-        self: &std::sync::Arc<Self>,
-        _: &mut State<'_, '_>,
-        _: &[Jinja],
-    ) -> Result<Jinja, Error> {
-        let used = self.used.swap(true, std::sync::atomic::Ordering::Relaxed);
-        Ok(Jinja::from(if used { self.separator.as_str() } else { "" }))
+impl Joiner {
+    pub(super) fn next(&self) -> Jinja {
+        let used = self.used.swap(true, Ordering::Relaxed);
+        Jinja::from(if used { self.separator.as_str() } else { "" })
     }
 }
+
+impl Object for Joiner {}

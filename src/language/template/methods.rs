@@ -1,76 +1,191 @@
 //! Methods that Python's own types have.
 
 use minijinja::value::ValueKind;
-use minijinja::{Error, ErrorKind, State};
+use minijinja::{Error, ErrorKind};
 
-use super::args::Args;
-use super::objects::{Dict, List, entries_of};
+use super::args::{Args, Given, Spec};
+use super::functions::{Cycler, Joiner};
+use super::objects::{Dict, List, Namespace, entries_of};
+use super::run::{Loop, Module};
 use super::{Jinja, python};
+use crate::template::run::Vm;
 
 pub(super) fn bind<'a>(
     method: &'a str,
     names: &'static str,
-    values: &[Jinja],
+    given: &Given,
 ) -> Result<Args<'a>, Error> {
-    Args::bind(method, names, values)
+    Args::bind(method, Spec::of(names), given)
 }
 
-/// Called where a value has no such method of its own.
-pub(super) fn unknown(
-    state: &mut State<'_, '_>,
+const TEXT: &[&str] = &[
+    "capitalize",
+    "casefold",
+    "center",
+    "count",
+    "encode",
+    "endswith",
+    "expandtabs",
+    "find",
+    "format",
+    "format_map",
+    "index",
+    "isalnum",
+    "isalpha",
+    "isascii",
+    "isdecimal",
+    "isdigit",
+    "isidentifier",
+    "islower",
+    "isnumeric",
+    "isprintable",
+    "isspace",
+    "istitle",
+    "isupper",
+    "join",
+    "ljust",
+    "lower",
+    "lstrip",
+    "partition",
+    "removeprefix",
+    "removesuffix",
+    "replace",
+    "rfind",
+    "rindex",
+    "rjust",
+    "rpartition",
+    "rsplit",
+    "rstrip",
+    "split",
+    "splitlines",
+    "startswith",
+    "strip",
+    "swapcase",
+    "title",
+    "translate",
+    "upper",
+    "zfill",
+    "decode",
+];
+const MAPPING: &[&str] = &[
+    "clear",
+    "copy",
+    "get",
+    "items",
+    "keys",
+    "pop",
+    "popitem",
+    "setdefault",
+    "update",
+    "values",
+];
+const LIST: &[&str] = &[
+    "append", "clear", "copy", "count", "extend", "index", "insert", "pop", "remove", "reverse",
+    "sort",
+];
+const TUPLE: &[&str] = &["count", "index"];
+const INT: &[&str] = &[
+    "bit_length",
+    "bit_count",
+    "is_integer",
+    "conjugate",
+    "__and__",
+    "__or__",
+    "__xor__",
+    "__lshift__",
+    "__rshift__",
+];
+const FLOAT: &[&str] = &["is_integer", "conjugate", "hex"];
+
+/// Whether a value has a method of a name.
+pub(super) fn known(value: &Jinja, name: &str) -> bool {
+    match value.kind() {
+        ValueKind::String => TEXT.contains(&name),
+        ValueKind::Map if value.downcast_object_ref::<Dict>().is_some() => MAPPING.contains(&name),
+        ValueKind::Map if plain_object(value) => object_method(value, name),
+        ValueKind::Map => matches!(name, "get" | "items" | "keys" | "values"),
+        ValueKind::Seq | ValueKind::Iterable if value.is_tuple() => TUPLE.contains(&name),
+        ValueKind::Seq | ValueKind::Iterable => LIST.contains(&name),
+        ValueKind::Number if value.is_integer() => INT.contains(&name),
+        ValueKind::Bool => INT.contains(&name),
+        ValueKind::Number => FLOAT.contains(&name),
+        ValueKind::Bytes => name == "decode",
+        _ => object_method(value, name),
+    }
+}
+
+/// Objects of templates that look like mappings to the engine's values.
+fn plain_object(value: &Jinja) -> bool {
+    value.downcast_object_ref::<Loop>().is_some()
+        || value.downcast_object_ref::<Cycler>().is_some()
+        || value.downcast_object_ref::<Joiner>().is_some()
+        || value.downcast_object_ref::<Module>().is_some()
+        || value.downcast_object_ref::<Namespace>().is_some()
+}
+
+fn object_method(value: &Jinja, name: &str) -> bool {
+    if value.downcast_object_ref::<Loop>().is_some() {
+        return matches!(name, "cycle" | "changed");
+    }
+    if value.downcast_object_ref::<Cycler>().is_some() {
+        return matches!(name, "next" | "reset");
+    }
+    super::filters::time::methods(value).contains(&name)
+}
+
+/// Calls a method that [`known`] knows.
+pub(super) fn call(
+    vm: &mut Vm<'_>,
     value: &Jinja,
     method: &str,
-    args: &[Jinja],
+    given: &Given,
 ) -> Result<Jinja, Error> {
-    if method == "__own" {
-        return own(value);
+    let _ = &vm;
+    if let Some(dict) = value.downcast_object::<Dict>()
+        && let Some(result) = dict.method(method, given)
+    {
+        return result;
     }
-    if method == "__get" {
-        return match (value.is_undefined(), args) {
-            (false, [key]) => python::valid(value.get_item(key)?),
-            _ => Ok(Jinja::UNDEFINED),
+    if let Some(list) = value.downcast_object::<List>()
+        && let Some(result) = list.method(method, given)
+    {
+        return result;
+    }
+    if let Some(state) = value.downcast_object_ref::<Loop>() {
+        return match method {
+            "cycle" => state.cycle(&given.positional),
+            _ => Ok(Jinja::from(state.changed(&given.positional))),
         };
     }
-    if let Some(method) = method.strip_prefix("__try_") {
-        return if value.is_undefined() {
-            Ok(Jinja::UNDEFINED)
-        } else {
-            value.call_method(state, method, args)
-        };
+    if let Some(joiner) = value.downcast_object_ref::<Joiner>() {
+        return Ok(joiner.next());
+    }
+    if let Some(cycler) = value.downcast_object_ref::<Cycler>()
+        && let Some(result) = cycler.method(method)
+    {
+        return result;
     }
     let found = match value.kind() {
-        ValueKind::Undefined => return Err(python::undefined(value)),
-        ValueKind::String => text(state, value, method, args),
-        ValueKind::Map => mapping(state, value, method, args),
-        ValueKind::Seq | ValueKind::Iterable => sequence(state, value, method, args),
-        ValueKind::Number => number(value, method, args),
+        ValueKind::String => text(value, method, given),
+        ValueKind::Map => mapping(value, method, given),
+        ValueKind::Seq | ValueKind::Iterable => sequence(value, method, given),
+        ValueKind::Number | ValueKind::Bool => number(value, method, given),
         ValueKind::Bytes => bytes(value, method),
-        _ => None,
+        _ => super::filters::time::method(value, method, given),
     };
     found.unwrap_or_else(|| {
         Err(Error::new(
             ErrorKind::UnknownMethod,
-            format!("{} has no method named {method}", python::type_name(value)),
+            format!(
+                "object of type '{}' has no attribute '{method}'",
+                python::type_name(value)
+            ),
         ))
     })
 }
 
-/// A list or mapping of our own instead of the engine's.
-fn own(value: &Jinja) -> Result<Jinja, Error> {
-    if python::is_list(value) && !value.is_tuple() && value.downcast_object_ref::<List>().is_none()
-    {
-        return python::items(value).map(python::list);
-    }
-    Ok(value.clone())
-}
-
 /// Methods of lists and tuples that change nothing.
-pub(super) fn sequence(
-    _: &mut State<'_, '_>,
-    value: &Jinja,
-    method: &str,
-    args: &[Jinja],
-) -> Option<Result<Jinja, Error>> {
+pub(super) fn sequence(value: &Jinja, method: &str, args: &Given) -> Option<Result<Jinja, Error>> {
     Some(match method {
         "count" => bind(method, "value", args).and_then(|args| {
             let wanted = args.need(0)?;
@@ -119,12 +234,7 @@ fn bounds(args: &Args<'_>, first: usize, length: usize) -> Result<(usize, usize)
 }
 
 /// Methods of mappings that change nothing.
-pub(super) fn mapping(
-    _: &mut State<'_, '_>,
-    value: &Jinja,
-    method: &str,
-    args: &[Jinja],
-) -> Option<Result<Jinja, Error>> {
+pub(super) fn mapping(value: &Jinja, method: &str, args: &Given) -> Option<Result<Jinja, Error>> {
     Some(match method {
         "items" => entries_of(value).map(|entries| {
             python::list(
@@ -139,13 +249,10 @@ pub(super) fn mapping(
             .map(|entries| python::list(entries.into_iter().map(|(_, item)| item).collect())),
         "get" => bind(method, "key default", args).and_then(|args| {
             let key = args.need(0)?;
+            python::hashable(key)?;
             let found = match value.downcast_object_ref::<Dict>() {
-                // Straight, so that a missing key is not noted as a mistake
-                // and a failing template is not taken for one.
-                Some(dict) => dict.find(key).transpose()?,
-                None => {
-                    Some(python::valid(value.get_item(key)?)?).filter(|found| !found.is_undefined())
-                }
+                Some(dict) => dict.find(key),
+                None => Some(value.get_item(key)?).filter(|found| !found.is_undefined()),
             };
             Ok(found
                 .or_else(|| args.raw(1).cloned())
@@ -156,7 +263,7 @@ pub(super) fn mapping(
     })
 }
 
-fn number(value: &Jinja, method: &str, args: &[Jinja]) -> Option<Result<Jinja, Error>> {
+fn number(value: &Jinja, method: &str, args: &Given) -> Option<Result<Jinja, Error>> {
     Some(match method {
         "is_integer" => Ok(Jinja::from(
             python::number(value).is_some_and(|number| number.fract() == 0.0),
@@ -166,10 +273,32 @@ fn number(value: &Jinja, method: &str, args: &[Jinja]) -> Option<Result<Jinja, E
                 128 - number.unsigned_abs().leading_zeros()
             })))
         }
-        _ => {
-            let _ = args;
-            return None;
+        "bit_count" => Ok(Jinja::from(
+            python::whole(value).map_or(0, |number| number.unsigned_abs().count_ones()),
+        )),
+        "conjugate" => Ok(value.clone()),
+        "__and__" | "__or__" | "__xor__" | "__lshift__" | "__rshift__" => {
+            bind(method, "other", args).and_then(|args| {
+                let (Some(a), Some(b)) = (python::whole(value), python::whole(args.need(0)?))
+                else {
+                    return Err(python::fail("whole numbers are needed"));
+                };
+                let result = match method {
+                    "__and__" => Some(a & b),
+                    "__or__" => Some(a | b),
+                    "__xor__" => Some(a ^ b),
+                    "__rshift__" => Some(a >> b.clamp(0, 127)),
+                    _ => u32::try_from(b)
+                        .ok()
+                        .filter(|by| *by < 100)
+                        .and_then(|by| a.checked_mul(1_i128.checked_shl(by)?)),
+                };
+                result
+                    .map(python::int)
+                    .ok_or_else(|| python::fail("the number is too large"))
+            })
         }
+        _ => return None,
     })
 }
 
@@ -181,12 +310,7 @@ fn bytes(value: &Jinja, method: &str) -> Option<Result<Jinja, Error>> {
     })
 }
 
-fn text(
-    state: &mut State<'_, '_>,
-    value: &Jinja,
-    method: &str,
-    args: &[Jinja],
-) -> Option<Result<Jinja, Error>> {
+fn text(value: &Jinja, method: &str, args: &Given) -> Option<Result<Jinja, Error>> {
     let text = value.as_str()?;
     let call = |names: &'static str, act: &dyn Fn(&Args<'_>) -> Result<Jinja, Error>| {
         bind(method, names, args).and_then(|args| act(&args))
@@ -384,9 +508,35 @@ fn text(
                     && chars.all(|c| c.is_alphanumeric() || c == '_'),
             )
         }),
-        "format" | "format_map" => {
-            minijinja_contrib::pycompat::unknown_method_callback(state, value, "format", args)
+        "format" => super::braces::format(text, args).map(Jinja::from),
+        "format_map" => call("mapping", &|bound| {
+            let mut given = Given::default();
+            for (key, value) in entries_of(bound.need(0)?)? {
+                given.named.push((python::text(&key)?.into(), value));
+            }
+            super::braces::format(text, &given).map(Jinja::from)
+        }),
+        "istitle" => plain(String::new()).map(|_| {
+            Jinja::from(
+                !text.is_empty() && title(text) == text && text.chars().any(char::is_alphabetic),
+            )
+        }),
+        "isprintable" => {
+            plain(String::new()).map(|_| Jinja::from(!text.chars().any(char::is_control)))
         }
+        "translate" => call("table", &|args| {
+            let table = args.need(0)?;
+            let mut out = String::new();
+            for c in text.chars() {
+                let found = table.get_item(&Jinja::from(u32::from(c)))?;
+                if found.is_undefined() {
+                    out.push(c);
+                } else if !found.is_none() {
+                    out.push_str(&python::text(&found)?);
+                }
+            }
+            Ok(Jinja::from(out))
+        }),
         _ => return None,
     })
 }

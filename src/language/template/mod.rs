@@ -1,9 +1,11 @@
 //! Templates: evaluation of lazy values, conditions, expressions and files.
 //!
-//! The engine is minijinja. [`rewrite`] bends its language to Python's,
-//! [`objects`] brings variables in lazily, [`convert`] takes values out.
+//! [`syntax`] reads a text into a tree, [`run`] runs the tree. Values inside
+//! are minijinja's; [`objects`] brings variables in lazily, [`convert`] takes
+//! values out.
 
 mod args;
+mod braces;
 mod check;
 mod context;
 mod convert;
@@ -12,20 +14,20 @@ mod error;
 mod filters;
 mod functions;
 mod json;
-mod literals;
 mod lookups;
+mod marker;
 mod methods;
-mod notes;
 mod objects;
 mod operators;
 mod options;
 mod percent;
+mod plugins;
 mod python;
-mod rewrite;
+mod run;
+mod syntax;
 mod templar;
 mod tests;
 mod version;
-mod walk;
 mod yaml_text;
 
 #[cfg(test)]
@@ -37,4 +39,5 @@ pub(crate) use minijinja::value::Value as Jinja;
 
 pub use error::{Link, TemplateError};
 pub use options::FileOptions;
+pub use plugins::Plugins;
 pub use templar::Templar;

@@ -1,7 +1,5 @@
 //! How whole template files are read.
 
-use minijinja::syntax::SyntaxConfig;
-
 /// The template module's options that shape its text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FileOptions {
@@ -33,7 +31,7 @@ impl Default for FileOptions {
             comment_end_string: "#}".into(),
             line_statement_prefix: None,
             line_comment_prefix: None,
-            keep_trailing_newline: true,
+            keep_trailing_newline: false,
         }
     }
 }
@@ -41,37 +39,7 @@ impl Default for FileOptions {
 impl FileOptions {
     /// How a scalar of a playbook is read.
     pub(super) fn scalar() -> Self {
-        Self {
-            keep_trailing_newline: false,
-            ..Self::default()
-        }
-    }
-
-    pub(super) fn syntax(&self) -> SyntaxConfig {
-        let mut builder = SyntaxConfig::builder();
-        builder
-            .block_delimiters(
-                self.block_start_string.clone(),
-                self.block_end_string.clone(),
-            )
-            .variable_delimiters(
-                self.variable_start_string.clone(),
-                self.variable_end_string.clone(),
-            )
-            .comment_delimiters(
-                self.comment_start_string.clone(),
-                self.comment_end_string.clone(),
-            )
-            .trim_blocks(self.trim_blocks)
-            .lstrip_blocks(self.lstrip_blocks)
-            .keep_trailing_newline(self.keep_trailing_newline);
-        if let Some(prefix) = &self.line_statement_prefix {
-            builder.line_statement_prefix(prefix.clone());
-        }
-        if let Some(prefix) = &self.line_comment_prefix {
-            builder.line_comment_prefix(prefix.clone());
-        }
-        builder.build().unwrap_or_default()
+        Self::default()
     }
 
     /// Applies a first line such as `#jinja2: trim_blocks: False` and returns

@@ -3,6 +3,7 @@
 use minijinja::Error;
 
 use super::{Jinja, python};
+use crate::template::marker::Missing;
 
 /// Longest width and precision accepted.
 const MAX_WIDTH: usize = 10_000;
@@ -62,7 +63,7 @@ pub(super) fn format(format: &str, given: &Jinja) -> Result<String, Error> {
             }
             values.mapped = true;
             let value = values.given.get_item(&Jinja::from(name.as_str()))?;
-            if value.is_undefined() {
+            if value.is_missing() {
                 return Err(python::fail(format!("no key '{name}' in the mapping")));
             }
             named = Some(python::valid(value)?);

@@ -6,7 +6,10 @@ use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind};
 
 use super::Jinja;
+use super::functions::Range;
+use super::marker::{Marker, Missing};
 use super::objects::{Dict, List, Omitted, entries_of};
+use super::run::Callable;
 
 /// Containers nested deeper than this are cut short or refused.
 pub(super) const MAX_DEPTH: usize = 120;
@@ -64,8 +67,7 @@ fn write_value(
         return Ok(());
     }
     match value.kind() {
-        ValueKind::Undefined => return Err(undefined(value)),
-        ValueKind::Invalid => return Err(invalid(value)),
+        ValueKind::Undefined | ValueKind::Invalid => return Err(undefined(value)),
         ValueKind::None => out.write_str("None")?,
         ValueKind::Bool => out.write_str(if value.is_true() { "True" } else { "False" })?,
         ValueKind::Number => {
@@ -88,7 +90,10 @@ fn write_value(
             let tuple = value.is_tuple() && !tuples_as_lists;
             out.write_str(if tuple { "(" } else { "[" })?;
             let mut count = 0;
-            for item in items(value)? {
+            for item in raw_items(value)? {
+                if tuples_as_lists && item.downcast_object_ref::<Omitted>().is_some() {
+                    continue;
+                }
                 if count > 0 {
                     out.write_str(", ")?;
                 }
@@ -102,16 +107,22 @@ fn write_value(
         }
         ValueKind::Map => {
             out.write_str("{")?;
-            for (index, (key, item)) in entries_of(value)?.into_iter().enumerate() {
-                if index > 0 {
+            let mut count = 0;
+            for (key, item) in entries_of(value)? {
+                if tuples_as_lists && item.downcast_object_ref::<Omitted>().is_some() {
+                    continue;
+                }
+                if count > 0 {
                     out.write_str(", ")?;
                 }
+                count += 1;
                 write_value(out, &key, depth + 1, tuples_as_lists)?;
                 out.write_str(": ")?;
                 write_value(out, &item, depth + 1, tuples_as_lists)?;
             }
             out.write_str("}")?;
         }
+        _ if value.is_missing() => return Err(undefined(value)),
         _ => write!(out, "{value}")?,
     }
     Ok(())
@@ -195,8 +206,10 @@ pub(super) fn type_name(value: &Jinja) -> &'static str {
         ValueKind::Seq | ValueKind::Iterable if value.is_tuple() => "tuple",
         ValueKind::Seq | ValueKind::Iterable => "list",
         ValueKind::Map => "dict",
-        _ if value.downcast_object_ref::<Omitted>().is_some() => "omit",
-        _ => "object",
+        _ if value.downcast_object_ref::<Omitted>().is_some() => "Omit",
+        _ if value.is_missing() => "UndefinedMarker",
+        _ if value.downcast_object_ref::<Callable>().is_some() => "method",
+        _ => super::filters::time::type_name(value).unwrap_or("object"),
     }
 }
 
@@ -229,50 +242,101 @@ pub(super) fn number(value: &Jinja) -> Option<f64> {
     }
 }
 
-/// The items of anything that can be looped over; keys of a mapping.
-pub(super) fn items(value: &Jinja) -> Result<Vec<Jinja>, Error> {
+/// The items of anything that can be looped over; keys of a mapping. Some
+/// may be no value.
+pub(super) fn raw_items(value: &Jinja) -> Result<Vec<Jinja>, Error> {
     match value.kind() {
-        ValueKind::Undefined => return Err(undefined(value)),
-        ValueKind::None | ValueKind::Bool | ValueKind::Number => {
+        ValueKind::Undefined | ValueKind::Invalid => return Err(undefined(value)),
+        ValueKind::Seq => {
+            if let Some(list) = value.downcast_object_ref::<List>() {
+                return Ok(list.items());
+            }
+            if let Some(range) = value.downcast_object_ref::<Range>() {
+                return range.items();
+            }
+        }
+        ValueKind::Map => {
+            if let Some(dict) = value.downcast_object_ref::<Dict>() {
+                return Ok(dict.keys());
+            }
+        }
+        ValueKind::String | ValueKind::Iterable => {}
+        _ => {
+            if value.is_missing() {
+                return Err(undefined(value));
+            }
             return Err(fail(format!(
                 "'{}' object is not iterable",
                 type_name(value)
             )));
         }
-        ValueKind::Seq => {
-            // Straight, so that the error of a lazy item is kept.
-            if let Some(list) = value.downcast_object_ref::<List>() {
-                return list.items();
-            }
-        }
-        _ => {}
     }
     value.try_iter()?.map(valid).collect()
+}
+
+/// The items of anything that can be looped over, each a value.
+pub(super) fn items(value: &Jinja) -> Result<Vec<Jinja>, Error> {
+    let items = raw_items(value)?;
+    match items.iter().find(|item| item.is_missing()) {
+        Some(missing) => Err(undefined(missing)),
+        None => Ok(items),
+    }
 }
 
 /// A value, or the error it carries.
 pub(super) fn valid(value: Jinja) -> Result<Jinja, Error> {
     if value.kind() == ValueKind::Invalid {
-        Err(invalid(&value))
+        Err(undefined(&value))
     } else {
         Ok(value)
     }
 }
 
-fn invalid(value: &Jinja) -> Error {
-    // The only public way to take the error out of an invalid value.
-    std::iter::once(value.clone())
-        .map(|value| minijinja::value::Value::from(vec![value]))
-        .find_map(|list| list.try_iter().ok()?.checked().find_map(Result::err))
-        .unwrap_or_else(|| fail("invalid value"))
+/// The error of using what is no value.
+pub(super) fn undefined(value: &Jinja) -> Error {
+    match Marker::of(value) {
+        Some(error) => error.clone().into_engine(),
+        None => Error::new(ErrorKind::UndefinedError, "a value is undefined"),
+    }
 }
 
-/// The error of using an undefined value; the engine adds its name.
-pub(super) fn undefined(value: &Jinja) -> Error {
-    value
-        .get_attr("")
-        .err()
-        .unwrap_or_else(|| Error::from(ErrorKind::UndefinedError))
+/// Python's truth of a value.
+pub(super) fn truth(value: &Jinja) -> Result<bool, Error> {
+    if value.is_missing() {
+        return Err(undefined(value));
+    }
+    Ok(value.is_true())
+}
+
+/// Refuses what cannot be the key of a mapping.
+pub(super) fn hashable(value: &Jinja) -> Result<(), Error> {
+    let wrong = is_map(value) || (is_list(value) && !value.is_tuple());
+    if wrong {
+        return Err(fail(format!("unhashable type: '{}'", type_name(value))));
+    }
+    Ok(())
+}
+
+/// The longest text that one operation may make.
+const MAX_TEXT: usize = 256 << 20;
+
+/// Refuses text that is too long to be meant.
+pub(super) fn fits(length: usize) -> Result<(), Error> {
+    if length > MAX_TEXT {
+        return Err(fail("the text is longer than 256 MiB"));
+    }
+    Ok(())
+}
+
+/// The longest list that one operation may make.
+const MAX_ITEMS: usize = 10_000_000;
+
+/// Refuses lists that are too long to be meant.
+pub(super) fn few(length: usize) -> Result<(), Error> {
+    if length > MAX_ITEMS {
+        return Err(fail(format!("the list has more than {MAX_ITEMS} items")));
+    }
+    Ok(())
 }
 
 pub(super) fn fail(message: impl Into<String>) -> Error {

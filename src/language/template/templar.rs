@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use minijinja::value::ValueKind;
-
 use super::context::{Context, Session};
 use super::engine::{Inner, Job, Mode, Place};
 use super::error::{self, TemplateError};
 use super::options::FileOptions;
+use super::plugins::Plugins;
 use super::{Jinja, convert, lookups, python};
 use crate::diagnostic::Diagnostic;
 use crate::loader::Loader;
@@ -28,9 +27,24 @@ impl Templar {
     #[must_use]
     pub fn new(loader: Arc<dyn Loader>) -> Self {
         Self {
-            inner: Arc::new(Inner::new(loader)),
+            inner: Arc::new(Inner::new(loader, None)),
             truthy: false,
         }
+    }
+
+    /// With filters, tests and lookups that content brings itself.
+    #[must_use]
+    pub fn with_plugins(loader: Arc<dyn Loader>, plugins: Arc<dyn Plugins>) -> Self {
+        Self {
+            inner: Arc::new(Inner::new(loader, Some(plugins))),
+            truthy: false,
+        }
+    }
+
+    /// Warnings since the last time, each text once in a run.
+    #[must_use]
+    pub fn take_warnings(&self) -> Vec<String> {
+        self.inner.take_warnings()
     }
 
     fn context(&self, scope: &Scope) -> Session {
@@ -87,7 +101,7 @@ impl Templar {
         context: &Arc<Context>,
     ) -> Result<Value, TemplateError> {
         let place = Place::Scalar(template.span.clone(), template.offset);
-        let outcome = self.inner.run(
+        let value = self.inner.run(
             context,
             &Job {
                 mode: Mode::Template,
@@ -95,9 +109,10 @@ impl Templar {
                 place: place.clone(),
                 address: Arc::as_ptr(template) as usize,
                 label: "",
+                condition: false,
             },
         )?;
-        settle(&outcome.value, &place, context)
+        settle(&value, &place, context)
     }
 
     /// Judges `when`, `until`, `changed_when` and their like: a raw
@@ -111,29 +126,84 @@ impl Templar {
     }
 
     fn judge(&self, value: &Value, context: &Arc<Context>) -> Result<bool, TemplateError> {
-        let (result, span) = match value {
-            Value::Bool(truth) => return Ok(*truth),
+        match value {
             Value::List(items) => {
                 for item in items.iter() {
                     if !self.judge(item, context)? {
                         return Ok(false);
                     }
                 }
-                return Ok(true);
+                Ok(true)
             }
-            Value::Null => return Ok(true),
-            Value::Str(text) if text.trim().is_empty() => return Ok(true),
-            Value::Str(text) => {
-                let span = Span::nowhere();
-                (self.evaluate(text, &span, None, context)?, span)
+            Value::Str(text) => self.holds(text, &Span::nowhere(), None, context),
+            Value::Template(template) => {
+                self.holds(&template.text, &template.span, template.offset, context)
             }
-            Value::Template(template) => (self.text(template, context)?, template.span.clone()),
-            other => (other.clone(), Span::nowhere()),
+            other => self.boolean(other, &Span::nowhere()),
+        }
+    }
+
+    /// Judges the text of one condition.
+    fn holds(
+        &self,
+        text: &str,
+        span: &Span,
+        offset: Option<u32>,
+        context: &Arc<Context>,
+    ) -> Result<bool, TemplateError> {
+        let trimmed = text.trim();
+        if trimmed.is_empty() {
+            return self.boolean(&Value::Null, span);
+        }
+        let wrapped = ["{{", "{%", "{#"]
+            .iter()
+            .any(|mark| trimmed.starts_with(mark))
+            && ["}}", "%}", "#}"]
+                .iter()
+                .any(|mark| trimmed.ends_with(mark));
+        let result = if wrapped {
+            let template = Arc::new(Template {
+                text: trimmed.into(),
+                span: span.clone(),
+                offset: offset.map(|offset| {
+                    offset + u32::try_from(text.len() - text.trim_start().len()).unwrap_or(0)
+                }),
+            });
+            match self.text(&template, context)? {
+                Value::Str(inner) if !inner.trim().is_empty() => {
+                    self.evaluate_as(&inner, span, None, context, true)
+                }
+                Value::Str(_) => Ok(Value::Null),
+                other => {
+                    self.inner.warn(
+                        "conditions are expressions by themselves and need no {{ }} or {% %} around them",
+                    );
+                    Ok(other)
+                }
+            }
+        } else {
+            self.evaluate_as(trimmed, span, offset, context, true)
         };
-        match result {
-            Value::Bool(truth) => Ok(truth),
-            other if self.truthy => Ok(other.truthy()),
-            other => Err(not_boolean(&other, &span)),
+        let result = result.map_err(|mut error| {
+            if error.undefined {
+                error.message = format!("Error while evaluating conditional: {}", error.message);
+            }
+            error
+        })?;
+        self.boolean(&result, span)
+    }
+
+    fn boolean(&self, value: &Value, span: &Span) -> Result<bool, TemplateError> {
+        match value {
+            Value::Bool(truth) => Ok(*truth),
+            Value::Null if self.truthy => Ok(true),
+            other if self.truthy => {
+                self.inner.warn(
+                    "conditions must be true or false; a value of another type is judged by its truth as long as broken conditionals are allowed",
+                );
+                Ok(other.truthy())
+            }
+            other => Err(not_boolean(other, span)),
         }
     }
 
@@ -148,11 +218,7 @@ impl Templar {
         offset: Option<u32>,
         scope: &Scope,
     ) -> Result<bool, TemplateError> {
-        match self.evaluate(text, span, offset, &self.context(scope))? {
-            Value::Bool(truth) => Ok(truth),
-            other if self.truthy => Ok(other.truthy()),
-            other => Err(not_boolean(&other, span)),
-        }
+        self.holds(text, span, offset, &self.context(scope))
     }
 
     /// Evaluates a bare expression.
@@ -176,8 +242,19 @@ impl Templar {
         offset: Option<u32>,
         context: &Arc<Context>,
     ) -> Result<Value, TemplateError> {
+        self.evaluate_as(text, span, offset, context, false)
+    }
+
+    fn evaluate_as(
+        &self,
+        text: &str,
+        span: &Span,
+        offset: Option<u32>,
+        context: &Arc<Context>,
+        condition: bool,
+    ) -> Result<Value, TemplateError> {
         let place = Place::Scalar(span.clone(), offset);
-        let outcome = self.inner.run(
+        let value = self.inner.run(
             context,
             &Job {
                 mode: Mode::Expression,
@@ -185,9 +262,10 @@ impl Templar {
                 place: place.clone(),
                 address: 0,
                 label: "",
+                condition,
             },
         )?;
-        settle(&outcome.value, &place, context)
+        settle(&value, &place, context)
     }
 
     /// Renders a whole file, as the template module does.
@@ -254,25 +332,17 @@ impl Templar {
         scope: &Scope,
     ) -> Result<Vec<Value>, TemplateError> {
         let context = self.context(scope);
-        let place = Place::Scalar(Span::nowhere(), None);
-        let explain = |error| error::explain(&error, Span::nowhere(), &context);
-        let job = Job {
-            mode: Mode::Expression,
-            text: "",
-            place: place.clone(),
-            address: 0,
-            label: "",
-        };
-        let (result, _) = super::context::framed(&context, &job, || {
+        let explain = |error| error::finish(error, Span::nowhere(), &context);
+        let result = self.inner.call(&context, |vm| {
             let terms = terms
                 .iter()
                 .map(|term| context.live(term, || name.to_owned()))
-                .collect::<Result<Vec<_>, _>>()?;
+                .collect();
             let options = options
                 .entries()
-                .map(|(key, value)| Ok((key.to_string(), context.live(value, || key.to_string())?)))
-                .collect::<Result<Vec<_>, minijinja::Error>>()?;
-            lookups::run(&context, name, terms, options)?
+                .map(|(key, value)| (key.to_string(), context.live(value, || key.to_string())))
+                .collect();
+            lookups::run(vm, name, terms, options)?
                 .iter()
                 .map(convert::settle)
                 .collect::<Result<Vec<_>, minijinja::Error>>()
@@ -283,6 +353,10 @@ impl Templar {
     #[must_use]
     pub fn has_lookup(&self, name: &str) -> bool {
         lookups::known(name)
+            || self
+                .inner
+                .plugins()
+                .is_some_and(|plugins| plugins.has("lookup", name))
     }
 }
 
@@ -298,7 +372,6 @@ pub(super) fn render(
         let line = source.text().find('\n').unwrap_or(source.text().len());
         TemplateError::new("template-header", message, &Span::new(source, 0..line))
     })?;
-    // The header becomes a comment of the same length, so that places stay.
     let text = source.text().get(skip..).unwrap_or_default();
     let place = if skip == 0 {
         Place::File(Arc::clone(source))
@@ -308,8 +381,8 @@ pub(super) fn render(
             u32::try_from(skip).ok(),
         )
     };
-    let outcome = inner.run_file(
-        &options,
+    let value = inner.run_with(
+        &Arc::new(options),
         context,
         &Job {
             mode: Mode::File,
@@ -317,26 +390,14 @@ pub(super) fn render(
             place,
             address: 0,
             label: "",
+            condition: false,
         },
     )?;
-    let text = python::text(&outcome.value)
-        .map_err(|error| error::explain(&error, Span::new(source, 0..0), context))?;
-    Ok(if options.newline_sequence == "\n" {
-        text
-    } else {
-        text.replace('\n', &options.newline_sequence)
-    })
+    python::text(&value).map_err(|error| error::finish(error, Span::new(source, 0..0), context))
 }
 
 fn settle(value: &Jinja, place: &Place, context: &Arc<Context>) -> Result<Value, TemplateError> {
-    if value.kind() == ValueKind::Undefined {
-        return Err(error::explain(
-            &python::undefined(value),
-            place.part(None),
-            context,
-        ));
-    }
-    convert::settle(value).map_err(|error| error::explain(&error, place.part(None), context))
+    convert::settle(value).map_err(|error| error::finish(error, place.part(None), context))
 }
 
 fn not_boolean(value: &Value, span: &Span) -> TemplateError {

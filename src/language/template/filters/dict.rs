@@ -1,13 +1,15 @@
 //! Mappings.
 
 use indexmap::IndexMap;
-use minijinja::{Error, State};
+use minijinja::Error;
 
 use super::Row;
 use super::list::Seen;
 use super::select::missing;
 use crate::template::args::Args;
+use crate::template::marker::Missing;
 use crate::template::objects::entries_of;
+use crate::template::run::Vm;
 use crate::template::{Jinja, python};
 
 pub(super) const ROWS: &[Row] = &[
@@ -26,7 +28,7 @@ pub(super) const ROWS: &[Row] = &[
     }),
 ];
 
-fn dict2items(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn dict2items(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let value = args.need(0)?;
     if !python::is_map(value) {
         return Err(args.fail(format!(
@@ -45,12 +47,12 @@ fn dict2items(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     ))
 }
 
-fn items2dict(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn items2dict(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let key_name = Jinja::from(args.text_or(1, "key")?);
     let value_name = Jinja::from(args.text_or(2, "value")?);
     let part = |item: &Jinja, name: &Jinja| -> Result<Jinja, Error> {
         let found = python::valid(item.get_item(name)?)?;
-        if found.is_undefined() {
+        if found.is_missing() {
             Err(missing(item, name))
         } else {
             Ok(found)
@@ -133,7 +135,7 @@ fn merge_lists(old: &Jinja, new: &Jinja, lists: Lists) -> Result<Jinja, Error> {
     }))
 }
 
-fn combine(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn combine(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let recursive = args.flag(1, false)?;
     let lists = match args.text_or(2, "replace")?.as_str() {
         "replace" => Lists::Replace,
@@ -151,7 +153,7 @@ fn combine(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let mut maps = Vec::new();
     let all = std::iter::once(args.need(0)?).chain(args.rest());
     for value in all {
-        if value.is_undefined() {
+        if value.is_missing() {
             return Err(python::undefined(value));
         }
         if python::is_list(value) {
@@ -176,7 +178,7 @@ fn combine(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     Ok(result)
 }
 
-fn rekey_on_member(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn rekey_on_member(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let value = args.need(0)?;
     let members: Vec<Jinja> = if python::is_map(value) {
         entries_of(value)?
@@ -199,7 +201,7 @@ fn rekey_on_member(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Erro
     let mut result: IndexMap<Jinja, Jinja> = IndexMap::new();
     for item in members {
         let key = python::valid(item.get_item(name)?)?;
-        if key.is_undefined() {
+        if key.is_missing() {
             return Err(args.fail(format!("key {} was not found", python::repr(name)?)));
         }
         if !overwrite && result.contains_key(&key) {

@@ -2,12 +2,13 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use minijinja::{Error, State};
+use minijinja::Error;
 
 use super::Row;
 use crate::source::Source;
 use crate::template::args::Args;
 use crate::template::json::{self, Layout};
+use crate::template::run::Vm;
 use crate::template::yaml_text;
 use crate::template::{Jinja, context, convert, python};
 use crate::value::Value;
@@ -70,12 +71,12 @@ fn layout(args: &Args<'_>, base: Layout) -> Result<Layout, Error> {
     })
 }
 
-fn to_json(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn to_json(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let layout = layout(args, Layout::PLAIN)?;
     json::write(&convert::settle(args.need(0)?)?, &layout).map(Jinja::from)
 }
 
-fn to_nice_json(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn to_nice_json(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let base = Layout {
         indent: Some(4),
         sort_keys: true,
@@ -84,7 +85,7 @@ fn to_nice_json(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> 
     json::write(&convert::settle(args.need(0)?)?, &layout(args, base)?).map(Jinja::from)
 }
 
-fn from_json(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn from_json(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let value = args.need(0)?;
     let text = value
         .as_str()
@@ -94,7 +95,7 @@ fn from_json(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     inside(&Value::from_json(&json))
 }
 
-fn from_yaml(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn from_yaml(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let value = args.need(0)?;
     let Some(text) = value.as_str() else {
         return Ok(value.clone());
@@ -108,7 +109,7 @@ fn from_yaml(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     inside(&node.value())
 }
 
-fn from_yaml_all(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn from_yaml_all(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let text = args.text(0)?;
     let source = Source::new("", text);
     let parsed = crate::yaml::parse(&source)
@@ -144,7 +145,7 @@ fn to_yaml(args: &Args<'_>, nice: bool) -> Result<Jinja, Error> {
     yaml_text::write(&convert::settle(args.need(0)?)?, &layout).map(Jinja::from)
 }
 
-fn b64encode(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn b64encode(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let value = args.need(0)?;
     let urlsafe = args.flag(2, false)?;
     let bytes = match value.as_bytes() {
@@ -158,7 +159,7 @@ fn b64encode(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     }))
 }
 
-fn b64decode(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn b64decode(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let text: String = args.text(0)?.split_whitespace().collect();
     let urlsafe = args.flag(2, false)?;
     let bytes = if urlsafe {
@@ -200,7 +201,7 @@ fn quote(text: &str, safe: &str, plus: bool) -> String {
     result
 }
 
-fn urlencode(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn urlencode(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let value = args.need(0)?;
     if python::is_map(value) || python::is_list(value) {
         let pairs = crate::template::objects::entries_of(value)?
@@ -241,7 +242,7 @@ fn unquote(text: &str) -> String {
     String::from_utf8_lossy(&result).into_owned()
 }
 
-fn urlsplit(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn urlsplit(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let url = args.text(0)?;
     let (rest, fragment) = url.split_once('#').unwrap_or((&url, ""));
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));

@@ -1,11 +1,13 @@
 //! Conversions and choices between values.
 
+use minijinja::Error;
 use minijinja::value::ValueKind;
-use minijinja::{Error, State};
 
 use super::Row;
 use crate::template::args::Args;
 use crate::template::error::shown;
+use crate::template::marker::Missing;
+use crate::template::run::Vm;
 use crate::template::{Jinja, percent, python};
 
 pub(super) const ROWS: &[Row] = &[
@@ -17,7 +19,7 @@ pub(super) const ROWS: &[Row] = &[
     ("string", "value", |_, args| args.text(0).map(Jinja::from)),
     ("type_debug", "?value", type_debug),
     ("mandatory", "?value msg", mandatory),
-    ("ternary", "value true_val false_val none_val", ternary),
+    ("ternary", "?value true_val false_val none_val", ternary),
     ("undefined_or", "?value default", default),
     ("abs", "value", absolute),
     ("round", "value precision method", round),
@@ -37,11 +39,11 @@ pub(super) const ROWS: &[Row] = &[
     }),
 ];
 
-fn default(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn default(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let fallback = || args.raw(1).cloned().unwrap_or_else(|| Jinja::from(""));
     match args.raw(0) {
-        Some(value) if value.is_undefined() => Ok(fallback()),
-        Some(value) if args.flag(2, false)? && !value.is_true() => Ok(fallback()),
+        Some(value) if value.is_absent() => Ok(fallback()),
+        Some(value) if args.flag(2, false)? && !python::truth(value)? => Ok(fallback()),
         Some(value) => Ok(value.clone()),
         None => Ok(fallback()),
     }
@@ -65,15 +67,15 @@ pub(in crate::template) fn truth(value: &Jinja) -> Option<bool> {
     }
 }
 
-fn boolean(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn boolean(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let value = args.need(0)?;
     // None and anything unknown counts as false, as it always has.
     Ok(Jinja::from(truth(value).unwrap_or(false)))
 }
 
-fn int(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn int(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let value = match args.raw(0) {
-        Some(value) if value.is_undefined() => return Err(python::undefined(value)),
+        Some(value) if value.is_missing() => return Err(python::undefined(value)),
         Some(value) => value,
         None => return args.need(0).cloned(),
     };
@@ -118,9 +120,9 @@ fn int(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     })
 }
 
-fn float(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn float(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let value = match args.raw(0) {
-        Some(value) if value.is_undefined() => return Err(python::undefined(value)),
+        Some(value) if value.is_missing() => return Err(python::undefined(value)),
         Some(value) => value,
         None => return args.need(0).cloned(),
     };
@@ -131,13 +133,13 @@ fn float(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     ))
 }
 
-fn type_debug(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn type_debug(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     Ok(Jinja::from(
         args.raw(0).map_or("Undefined", python::type_name),
     ))
 }
 
-fn mandatory(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn mandatory(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     match args.get(0) {
         Some(value) => Ok(value.clone()),
         None => match args.some(1) {
@@ -147,11 +149,11 @@ fn mandatory(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     }
 }
 
-fn ternary(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn ternary(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let value = args.need(0)?;
     let chosen = match args.some(3) {
         Some(none) if value.is_none() => Some(none),
-        _ if value.is_true() => args.raw(1),
+        _ if python::truth(value)? => args.raw(1),
         _ => args.raw(2),
     };
     chosen
@@ -167,7 +169,7 @@ pub(super) fn real(args: &Args<'_>, index: usize) -> Result<f64, Error> {
         .ok_or_else(|| args.fail(format!("{} is not a number", shown(value))))
 }
 
-fn absolute(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn absolute(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let value = args.need(0)?;
     match python::whole(value) {
         Some(number) => Ok(python::int(number.saturating_abs())),
@@ -175,7 +177,7 @@ fn absolute(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     }
 }
 
-fn round(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn round(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let number = real(args, 0)?;
     let precision = args.int(1, 0)?.clamp(-300, 300) as i32;
     let method = args.text_or(2, "common")?;
@@ -192,7 +194,7 @@ fn round(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     Ok(Jinja::from(rounded))
 }
 
-fn log(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn log(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let number = real(args, 0)?;
     if number <= 0.0 {
         return Err(args.fail("math domain error"));
@@ -207,12 +209,12 @@ fn log(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     }))
 }
 
-fn pow(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn pow(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     // As math.pow: always a float.
     Ok(Jinja::from(real(args, 0)?.powf(real(args, 1)?)))
 }
 
-fn root(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn root(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let number = real(args, 0)?;
     Ok(Jinja::from(match args.some(1) {
         None => number.sqrt(),
@@ -234,7 +236,7 @@ const UNITS: [(char, u32); 8] = [
     ('K', 10),
 ];
 
-fn human_readable(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn human_readable(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let size = real(args, 0)?;
     let bits = args.flag(1, false)?;
     let base = if bits { "bits" } else { "Bytes" };
@@ -253,7 +255,7 @@ fn human_readable(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error
     Ok(Jinja::from(format!("{size:.2} {base}")))
 }
 
-fn human_to_bytes(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn human_to_bytes(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let text = args.text(0)?;
     let text = text.trim();
     let bits = args.flag(2, false)?;
@@ -295,7 +297,7 @@ fn human_to_bytes(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error
     ))
 }
 
-fn filesizeformat(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn filesizeformat(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let size = real(args, 0)?;
     let binary = args.flag(1, false)?;
     let base: f64 = if binary { 1024.0 } else { 1000.0 };

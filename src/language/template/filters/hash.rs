@@ -1,7 +1,8 @@
 //! Hashes.
 
+use crate::template::run::Vm;
 use md5::Md5;
-use minijinja::{Error, State};
+use minijinja::Error;
 use sha1::Sha1;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
@@ -56,7 +57,7 @@ fn digest(kind: &str, bytes: &[u8]) -> Option<String> {
 const NAMESPACE: &str = "361E6D51-FAEC-444A-9079-341386DA8E2E";
 
 /// A version 5 UUID.
-fn to_uuid(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn to_uuid(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let namespace = args.text_or(1, NAMESPACE)?;
     let digits: String = namespace.chars().filter(|c| *c != '-').collect();
     let number = u128::from_str_radix(&digits, 16)
@@ -82,7 +83,7 @@ fn to_uuid(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     )))
 }
 
-fn password_hash(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn password_hash(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let password = args.text(0)?;
     let kind = args.text_or(1, "sha512")?;
     let salt = args.some(2).map(python::text).transpose()?;

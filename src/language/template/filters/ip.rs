@@ -3,10 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
-use minijinja::{Error, State};
+use minijinja::Error;
 
 use super::Row;
 use crate::template::args::Args;
+use crate::template::run::Vm;
 use crate::template::{Jinja, python};
 
 pub(super) const ROWS: &[Row] = &[
@@ -444,7 +445,7 @@ fn wrap(found: &Address, value: &Jinja) -> Jinja {
 }
 
 /// Puts version 6 addresses in brackets and leaves everything else alone.
-fn ipwrap(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn ipwrap(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let one = |value: &Jinja| match parse(value).filter(|_| value.as_str().is_some()) {
         Some(found) => wrap(&found, value),
         None => value.clone(),
@@ -458,7 +459,7 @@ fn ipwrap(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     Ok(one(value))
 }
 
-fn ipmath(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn ipmath(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let found = network(args, 0)?;
     let sum = number(found.ip()).checked_add_signed(args.int(1, 0)?.into());
     sum.and_then(|sum| found.like(sum))
@@ -467,7 +468,7 @@ fn ipmath(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
 }
 
 /// How many subnets, which one, or where a net stands among them.
-fn ipsubnet(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn ipsubnet(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let Some(found) = parse(args.need(0)?) else {
         return Ok(no());
     };
@@ -530,7 +531,7 @@ fn ipsubnet(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     ))
 }
 
-fn cidr_merge(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn cidr_merge(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let nets: Vec<IpNet> = args
         .items(0)?
         .iter()
@@ -562,7 +563,7 @@ fn cidr_merge(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     ))
 }
 
-fn hwaddr(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn hwaddr(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let text = args.text(0)?;
     let digits: String = text
         .chars()

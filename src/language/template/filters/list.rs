@@ -2,20 +2,32 @@
 
 use std::collections::HashMap;
 
-use minijinja::{Error, State};
+use minijinja::Error;
 
 use super::Row;
 use crate::template::args::Args;
+use crate::template::marker::Missing;
+use crate::template::run::Vm;
 use crate::template::{Jinja, operators, python};
 
 pub(super) const ROWS: &[Row] = &[
-    ("list", "value", |_, args| args.items(0).map(python::list)),
+    ("list", "value", |_, args| {
+        args.raw_items(0).map(python::list)
+    }),
     ("length", "value", length),
     ("count", "value", length),
     ("first", "value", |_, args| {
-        Ok(take(args.items(0)?.into_iter().next()))
+        take(
+            args.raw_items(0)?.into_iter().next(),
+            "No first item, sequence was empty.",
+        )
     }),
-    ("last", "value", |_, args| Ok(take(args.items(0)?.pop()))),
+    ("last", "value", |_, args| {
+        take(
+            args.raw_items(0)?.pop(),
+            "No last item, sequence was empty.",
+        )
+    }),
     ("join", "value d attribute", join),
     ("reverse", "value", reverse),
     ("unique", "value case_sensitive attribute", unique),
@@ -39,12 +51,16 @@ pub(super) const ROWS: &[Row] = &[
 /// More results than this are refused.
 const MAX_RESULTS: usize = 1_000_000;
 
-fn take(item: Option<Jinja>) -> Jinja {
-    item.unwrap_or(Jinja::UNDEFINED)
+/// An item, or what says that there is none.
+fn take(item: Option<Jinja>, otherwise: &str) -> Result<Jinja, Error> {
+    Ok(item.unwrap_or_else(|| super::select::absent(otherwise.to_owned())))
 }
 
-fn length(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn length(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let value = args.need(0)?;
+    if let Some(range) = value.downcast_object_ref::<crate::template::functions::Range>() {
+        return Ok(python::int(range.count));
+    }
     value.len().map(Jinja::from).ok_or_else(|| {
         python::fail(format!(
             "object of type '{}' has no len()",
@@ -53,7 +69,7 @@ fn length(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     })
 }
 
-fn join(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn join(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let separator = args.text_or(1, "")?;
     let attribute = args.some(2);
     let mut result = String::new();
@@ -69,7 +85,7 @@ fn join(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     Ok(Jinja::from(result))
 }
 
-fn reverse(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn reverse(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     if let Some(text) = args.need(0)?.as_str() {
         return Ok(Jinja::from(text.chars().rev().collect::<String>()));
     }
@@ -101,7 +117,7 @@ impl Seen {
     }
 }
 
-fn unique(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn unique(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let sensitive = args.flag(1, false)?;
     let mut seen = Seen::default();
     let mut kept = Vec::new();
@@ -131,23 +147,23 @@ fn kept(items: Vec<Jinja>, mut keep: impl FnMut(&Jinja) -> bool) -> Jinja {
     )
 }
 
-fn union(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn union(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let mut items = args.items(0)?;
     items.extend(args.items(1)?);
     Ok(kept(items, |_| true))
 }
 
-fn intersect(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn intersect(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let other = Seen::of(&args.items(1)?);
     Ok(kept(args.items(0)?, |item| other.has(item)))
 }
 
-fn difference(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn difference(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let other = Seen::of(&args.items(1)?);
     Ok(kept(args.items(0)?, |item| !other.has(item)))
 }
 
-fn symmetric_difference(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn symmetric_difference(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let (left, right) = (args.items(0)?, args.items(1)?);
     let (in_left, in_right) = (Seen::of(&left), Seen::of(&right));
     let mut items = left;
@@ -181,7 +197,7 @@ pub(in crate::template) fn flat(
     Ok(())
 }
 
-fn flatten(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn flatten(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let levels = match args.some(1) {
         Some(_) => usize::try_from(args.int(1, 0)?).ok(),
         None => None,
@@ -197,7 +213,7 @@ fn columns(args: &Args<'_>) -> Result<Vec<Vec<Jinja>>, Error> {
         .collect()
 }
 
-fn zip(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn zip(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let columns = columns(args)?;
     let length = columns.iter().map(Vec::len).min().unwrap_or(0);
     if args.flag(1, false)? && columns.iter().any(|column| column.len() != length) {
@@ -210,7 +226,7 @@ fn zip(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     ))
 }
 
-fn zip_longest(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn zip_longest(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let columns = columns(args)?;
     let fill = args.get(1).cloned().unwrap_or_else(|| Jinja::from(()));
     let length = columns.iter().map(Vec::len).max().unwrap_or(0);
@@ -232,7 +248,7 @@ fn too_many(args: &Args<'_>) -> Error {
     args.fail(format!("more than {MAX_RESULTS} results"))
 }
 
-fn product(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn product(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let once = columns(args)?;
     let repeat = usize::try_from(args.int(1, 1)?.max(0)).unwrap_or(1);
     let mut rows: Vec<Vec<Jinja>> = vec![Vec::new()];
@@ -289,15 +305,15 @@ fn choose(args: &Args<'_>, ordered: bool) -> Result<Jinja, Error> {
     Ok(python::list(results))
 }
 
-fn permutations(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn permutations(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     choose(args, true)
 }
 
-fn combinations(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn combinations(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     choose(args, false)
 }
 
-fn batch(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn batch(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let size = usize::try_from(args.int(1, 1)?)
         .unwrap_or(0)
         .clamp(1, MAX_RESULTS);
@@ -312,7 +328,7 @@ fn batch(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     Ok(python::list(rows.collect()))
 }
 
-fn slice(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn slice(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let items = args.items(0)?;
     let count = usize::try_from(args.int(1, 1)?)
         .unwrap_or(0)
@@ -335,7 +351,7 @@ fn slice(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     Ok(python::list(rows))
 }
 
-fn subelements(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn subelements(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let value = args.need(0)?;
     let elements = if python::is_map(value) {
         python::pairs(value).map(|(_, item)| item).collect()
@@ -371,7 +387,7 @@ pub(in crate::template) fn pairs_below(
                 )));
             }
             let found = inner.get_item(&Jinja::from(key.as_str()))?;
-            if found.is_undefined() {
+            if found.is_missing() {
                 if skip_missing {
                     continue 'elements;
                 }
@@ -431,7 +447,7 @@ fn dice(args: &Args<'_>) -> Result<Dice, Error> {
     Ok(Dice::new(seed.as_deref()))
 }
 
-fn random(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn random(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let mut dice = dice(args)?;
     let value = args.need(0)?;
     if python::whole(value).is_some() {
@@ -448,14 +464,14 @@ fn random(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
         return Ok(python::int(chosen));
     }
     let items = args.items(0)?;
-    if items.is_empty() {
-        return Ok(Jinja::UNDEFINED);
-    }
-    let at = dice.below(items.len() as u64) as usize;
-    Ok(take(items.get(at).cloned()))
+    let at = dice.below(items.len().max(1) as u64) as usize;
+    take(
+        items.get(at).cloned(),
+        "No random item, sequence was empty.",
+    )
 }
 
-fn shuffle(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn shuffle(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let mut dice = dice(args)?;
     let mut items = args.items(0)?;
     for last in (1..items.len()).rev() {
@@ -474,11 +490,11 @@ pub(super) fn extreme(
     let mut items = items.into_iter();
     let Some(mut best) = items.next() else {
         let _ = args;
-        return Ok(Jinja::UNDEFINED);
+        return take(None, "No aggregated item, sequence was empty.");
     };
     for item in items {
-        let less = operators::compare("<", &item.0, &best.0, std::cmp::Ordering::is_lt)?.is_true();
-        let more = operators::compare(">", &item.0, &best.0, std::cmp::Ordering::is_gt)?.is_true();
+        let less = operators::compare("<", &item.0, &best.0, std::cmp::Ordering::is_lt)?;
+        let more = operators::compare(">", &item.0, &best.0, std::cmp::Ordering::is_gt)?;
         if if largest { more } else { less } {
             best = item;
         }

@@ -1,10 +1,13 @@
 //! Filters, one family per file.
 
-use minijinja::value::{Rest, ValueOrKwargs};
-use minijinja::{Environment, Error, State};
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use minijinja::Error;
 
 use super::Jinja;
-use super::args::Args;
+use super::args::{Args, Spec};
+use super::run::Vm;
 
 mod dict;
 mod encoding;
@@ -25,39 +28,85 @@ pub(super) use list::{Dice, flat, pairs_below};
 pub(super) use regex::{Flags, compile};
 
 /// A filter's work on its bound arguments.
-type Filter = fn(&mut State<'_, '_>, &Args<'_>) -> Result<Jinja, Error>;
+type Work = fn(&mut Vm<'_>, &Args<'_>) -> Result<Jinja, Error>;
 
 /// Name, names of the arguments, work.
-type Row = (&'static str, &'static str, Filter);
+type Row = (&'static str, &'static str, Work);
 
-const FAMILIES: &[&[Row]] = &[
-    general::ROWS,
-    text::ROWS,
-    regex::ROWS,
-    list::ROWS,
-    select::ROWS,
-    dict::ROWS,
-    encoding::ROWS,
-    path::ROWS,
-    time::ROWS,
-    hash::ROWS,
-    ip::ROWS,
-    query::ROWS,
+pub(super) struct Filter {
+    pub(super) name: &'static str,
+    pub(super) spec: &'static Spec,
+    pub(super) work: Work,
+    /// Why it should not be used any more.
+    pub(super) old: Option<&'static str>,
+    collection: &'static str,
+}
+
+const BUILTIN: &str = "ansible.builtin";
+const GENERAL: &str = "community.general";
+const UTILS: &str = "ansible.utils";
+
+const FAMILIES: &[(&str, &[Row])] = &[
+    (BUILTIN, general::ROWS),
+    (BUILTIN, text::ROWS),
+    (BUILTIN, regex::ROWS),
+    (BUILTIN, list::ROWS),
+    (BUILTIN, select::ROWS),
+    (BUILTIN, dict::ROWS),
+    (BUILTIN, encoding::ROWS),
+    (BUILTIN, path::ROWS),
+    (BUILTIN, time::ROWS),
+    (BUILTIN, hash::ROWS),
+    (UTILS, ip::ROWS),
+    (GENERAL, query::ROWS),
 ];
 
-/// Adds every filter and returns their names.
-pub(super) fn install(environment: &mut Environment<'static>) -> Vec<&'static str> {
-    let mut names = Vec::new();
-    for &(name, spec, work) in FAMILIES.iter().copied().flatten() {
-        names.push(name);
-        environment.add_filter(
+static FILTERS: LazyLock<HashMap<&'static str, Filter>> = LazyLock::new(|| {
+    let mut all = HashMap::new();
+    for (name, spec, test) in super::tests::as_filters() {
+        all.insert(
             name,
-            move |state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>| -> Result<Jinja, Error> {
-                let args = Args::bind(name, spec, &args.into_values())?;
-                work(state, &args)
+            Filter {
+                name,
+                spec,
+                work: test,
+                old: Some(
+                    "tests written as filters, as in `result | success`, are old; write `result is success`",
+                ),
+                collection: BUILTIN,
             },
         );
     }
-    names.extend(super::tests::as_filters(environment));
-    names
+    for (collection, rows) in FAMILIES {
+        for &(name, spec, work) in *rows {
+            all.insert(
+                name,
+                Filter {
+                    name,
+                    spec: Box::leak(Box::new(Spec::new(spec))),
+                    work,
+                    old: None,
+                    collection,
+                },
+            );
+        }
+    }
+    all
+});
+
+static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| FILTERS.keys().copied().collect());
+
+/// A filter by the last part of its name.
+pub(super) fn find(name: &str) -> Option<&'static Filter> {
+    FILTERS.get(name)
+}
+
+pub(super) fn names() -> &'static [&'static str] {
+    &NAMES
+}
+
+/// The name with its collection.
+pub(super) fn full_name(name: &str) -> String {
+    let collection = find(name).map_or(BUILTIN, |filter| filter.collection);
+    format!("{collection}.{name}")
 }

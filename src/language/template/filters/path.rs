@@ -1,9 +1,10 @@
 //! Paths. Only text is looked at, never the machine, unless said otherwise.
 
-use minijinja::{Error, State};
+use minijinja::Error;
 
 use super::Row;
 use crate::template::args::Args;
+use crate::template::run::Vm;
 use crate::template::{Jinja, context, python};
 
 pub(super) const ROWS: &[Row] = &[
@@ -52,7 +53,7 @@ pub(in crate::template) fn dirname(path: &str) -> String {
     if trimmed.is_empty() { head } else { trimmed }.to_owned()
 }
 
-fn splitext(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn splitext(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let path = args.text(0)?;
     let name_at = path.rfind('/').map_or(0, |at| at + 1);
     let name = &path[name_at..];
@@ -160,7 +161,7 @@ pub(in crate::template) fn normpath(path: &str) -> String {
     }
 }
 
-fn relpath(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn relpath(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let path = absolute(&args.text(0)?);
     let start = absolute(&args.text_or(1, ".")?);
     let split = |path: &str| -> Vec<String> {
@@ -180,7 +181,7 @@ fn relpath(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     }))
 }
 
-fn path_join(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn path_join(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let value = args.need(0)?;
     let mut parts = if value.as_str().is_some() {
         vec![args.text(0)?]
@@ -207,7 +208,7 @@ fn path_join(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     Ok(Jinja::from(joined))
 }
 
-fn commonpath(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn commonpath(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let paths = args
         .items(0)?
         .iter()
@@ -269,7 +270,7 @@ fn win_split(path: &str) -> (&str, &str) {
     (&head[..end], tail)
 }
 
-fn win_splitdrive(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn win_splitdrive(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let path = args.text(0)?;
     let (drive, rest) = win_drive(&path);
     Ok(python::tuple(vec![Jinja::from(drive), Jinja::from(rest)]))

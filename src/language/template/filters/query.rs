@@ -1,7 +1,8 @@
 //! JMESPath queries.
 
+use crate::template::run::Vm;
 use jmespath::Variable;
-use minijinja::{Error, State};
+use minijinja::Error;
 
 use super::Row;
 use super::encoding::inside;
@@ -11,7 +12,7 @@ use crate::value::Value;
 
 pub(super) const ROWS: &[Row] = &[("json_query", "value expr", json_query)];
 
-fn json_query(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn json_query(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let data = convert::settle(args.need(0)?)?.to_json();
     let text = args.text(1)?;
     let query = jmespath::compile(&text)

@@ -1,10 +1,11 @@
 //! Regular expressions in Python's dialect.
 
 use fancy_regex::{Captures, Regex, RegexBuilder};
-use minijinja::{Error, State};
+use minijinja::Error;
 
 use super::Row;
 use crate::template::args::Args;
+use crate::template::run::Vm;
 use crate::template::{Jinja, python};
 
 pub(super) const ROWS: &[Row] = &[
@@ -145,7 +146,7 @@ fn expand(template: &str, found: &Captures<'_, str>, out: &mut String) -> Result
     Ok(())
 }
 
-fn replace(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn replace(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let (text, pattern) = (args.text(0)?, args.text_or(1, "")?);
     let replacement = args.text_or(2, "")?;
     let regex = compile(&pattern, flags(args, 3, 4)?)?;
@@ -174,7 +175,7 @@ fn replace(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     Ok(Jinja::from(result))
 }
 
-fn search(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn search(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let (text, pattern) = (args.text(0)?, args.text(1)?);
     let regex = compile(&pattern, flags(args, 2, 3)?)?;
     let Some(found) = regex
@@ -216,7 +217,7 @@ fn search(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     Ok(python::list(groups))
 }
 
-fn findall(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn findall(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let (text, pattern) = (args.text(0)?, args.text(1)?);
     let regex = compile(&pattern, flags(args, 3, 2)?)?;
     let mut all = Vec::new();
@@ -233,7 +234,7 @@ fn findall(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     Ok(python::list(all))
 }
 
-fn escape(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn escape(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let text = args.text(0)?;
     let special = match args.text_or(1, "python")?.as_str() {
         "python" => "()[]{}?*+-|^$\\.&~# \t\n\r\u{b}\u{c}",

@@ -1,25 +1,32 @@
 //! Filters that look at each item: `map`, `select`, `sort` and their like.
 
-use minijinja::{Error, ErrorKind, State};
+use minijinja::{Error, ErrorKind};
 
 use super::Row;
 use super::list::extreme;
-use crate::template::args::Args;
+use crate::source::Span;
+use crate::template::TemplateError;
+use crate::template::args::{Args, Given};
+use crate::template::marker::Marker;
+use crate::template::marker::Missing;
+use crate::template::run::Vm;
+use crate::template::run::{Absent, item};
+use crate::template::syntax::At;
 use crate::template::{Jinja, operators, python};
 
 pub(super) const ROWS: &[Row] = &[
     ("map", "value * **", map),
-    ("select", "value * **", |state, args| {
-        select(state, args, true, false)
+    ("select", "value * **", |vm, args| {
+        select(vm, args, true, false)
     }),
-    ("reject", "value * **", |state, args| {
-        select(state, args, false, false)
+    ("reject", "value * **", |vm, args| {
+        select(vm, args, false, false)
     }),
-    ("selectattr", "value * **", |state, args| {
-        select(state, args, true, true)
+    ("selectattr", "value * **", |vm, args| {
+        select(vm, args, true, true)
     }),
-    ("rejectattr", "value * **", |state, args| {
-        select(state, args, false, true)
+    ("rejectattr", "value * **", |vm, args| {
+        select(vm, args, false, true)
     }),
     ("sort", "value reverse case_sensitive attribute", sort),
     ("groupby", "value attribute default case_sensitive", groupby),
@@ -42,88 +49,87 @@ pub(super) const ROWS: &[Row] = &[
 /// are undefined.
 pub(super) fn member(item: &Jinja, path: &Jinja) -> Result<Jinja, Error> {
     let Some(text) = path.as_str() else {
-        return python::valid(item.get_item(path)?);
+        return one(item, path);
     };
     let mut found = item.clone();
     for part in text.split('.') {
-        if found.is_undefined() {
+        if found.is_missing() {
             return Ok(found);
         }
-        let next = found.get_item(&Jinja::from(part))?;
-        found = match part.parse::<i64>() {
-            Ok(index) if next.is_undefined() => found.get_item(&Jinja::from(index))?,
+        let key = match part.parse::<i64>() {
+            Ok(index) => Jinja::from(index),
+            Err(_) => Jinja::from(part),
+        };
+        let next = one(&found, &key)?;
+        found = match key.as_str() {
+            None if next.is_missing() => one(&found, &Jinja::from(part))?,
             _ => next,
         };
-        found = python::valid(found)?;
     }
     Ok(found)
 }
 
-fn short(name: &str) -> &str {
-    name.rsplit('.').next().unwrap_or(name)
+/// An item or member; a marker where there is none.
+fn one(owner: &Jinja, key: &Jinja) -> Result<Jinja, Error> {
+    match item(owner, key) {
+        Ok(found) => Ok(found),
+        Err(Absent::Message(message)) => Ok(absent(message)),
+        Err(Absent::Failed(error)) => Err(error),
+    }
 }
 
-/// Applies a filter by name, saying which one is missing.
-pub(super) fn apply(
-    state: &mut State<'_, '_>,
-    name: &str,
-    values: &[Jinja],
-) -> Result<Jinja, Error> {
-    let name = short(name);
-    state.apply_filter(name, values).map_err(|error| {
-        if error.kind() == ErrorKind::UnknownFilter && error.detail().is_none() {
-            Error::new(
-                ErrorKind::UnknownFilter,
-                format!("filter {name} is unknown"),
-            )
-        } else {
-            error
-        }
-    })
+/// A marker for something that is not there.
+pub(super) fn absent(message: String) -> Jinja {
+    let mut error = TemplateError::new("undefined-variable", message, &Span::nowhere());
+    error.undefined = true;
+    Marker::value(error)
 }
 
-fn perform(state: &mut State<'_, '_>, name: &str, values: &[Jinja]) -> Result<bool, Error> {
-    let name = short(name);
-    state.perform_test(name, values).map_err(|error| {
-        if error.kind() == ErrorKind::UnknownTest && error.detail().is_none() {
-            Error::new(ErrorKind::UnknownTest, format!("test {name} is unknown"))
-        } else {
-            error
-        }
-    })
+/// Applies a test by name; a marker is no answer.
+fn perform(vm: &mut Vm<'_>, name: &str, given: &Given) -> Result<bool, Error> {
+    python::truth(&vm.judge(name, given, At::default())?)
 }
 
-/// Named arguments for passing on.
-fn pass_on<'a>(named: impl Iterator<Item = (&'a str, &'a Jinja)>) -> Option<Jinja> {
-    let named: Vec<(&str, Jinja)> = named.map(|(name, value)| (name, value.clone())).collect();
-    (!named.is_empty()).then(|| minijinja::value::Kwargs::from_iter(named).into())
+/// A call with a place for its first argument.
+fn prepared(values: &[Jinja], args: &Args<'_>) -> Given {
+    let mut given = Given::default();
+    given.positional.push(Jinja::from(()));
+    given.positional.extend_from_slice(values);
+    given.named.extend(
+        args.extra()
+            .map(|(name, value)| (name.into(), value.clone())),
+    );
+    given
 }
 
-fn map(state: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn map(vm: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let attribute = args.extra().find(|(name, _)| *name == "attribute");
     let default = args.extra().find(|(name, _)| *name == "default");
     let mut results = Vec::new();
     if let (Some((_, path)), true) = (attribute, args.rest().is_empty()) {
-        for item in args.items(0)? {
+        if let Some((unknown, _)) = args
+            .extra()
+            .find(|(name, _)| !matches!(*name, "attribute" | "default"))
+        {
+            return Err(args.fail(format!("Unexpected keyword argument '{unknown}'")));
+        }
+        for item in args.raw_items(0)? {
             let found = member(&item, path)?;
             results.push(match default {
-                Some((_, default)) if found.is_undefined() => default.clone(),
-                _ if found.is_undefined() => return Err(missing(&item, path)),
+                Some((_, default)) if found.is_absent() => default.clone(),
                 _ => found,
             });
         }
         return Ok(python::list(results));
     }
     let Some((name, values)) = args.rest().split_first() else {
-        return Err(args.fail("the name of a filter, or attribute=, is needed"));
+        return Err(args.fail("map requires a filter argument"));
     };
     let name = python::text(name)?;
-    let mut call = vec![Jinja::from(())];
-    call.extend_from_slice(values);
-    call.extend(pass_on(args.extra()));
-    for item in args.items(0)? {
-        call[0] = item;
-        results.push(apply(state, &name, &call)?);
+    let mut given = prepared(values, args);
+    for item in args.raw_items(0)? {
+        given.positional[0] = item;
+        results.push(vm.apply(&name, &given, At::default())?);
     }
     Ok(python::list(results))
 }
@@ -140,12 +146,7 @@ pub(super) fn missing(item: &Jinja, path: &Jinja) -> Error {
     )
 }
 
-fn select(
-    state: &mut State<'_, '_>,
-    args: &Args<'_>,
-    wanted: bool,
-    by_member: bool,
-) -> Result<Jinja, Error> {
+fn select(vm: &mut Vm<'_>, args: &Args<'_>, wanted: bool, by_member: bool) -> Result<Jinja, Error> {
     let mut rest = args.rest();
     let mut path = None;
     if by_member {
@@ -159,33 +160,19 @@ fn select(
         .split_first()
         .map(|(name, values)| Ok::<_, Error>((python::text(name)?, values)))
         .transpose()?;
-    let mut call = vec![Jinja::from(())];
-    if let Some((_, values)) = &test {
-        call.extend_from_slice(values);
-        call.extend(pass_on(args.extra()));
-    }
+    let mut given = prepared(test.as_ref().map_or(&[], |(_, values)| values), args);
     let mut kept = Vec::new();
-    for item in args.items(0)? {
+    for item in args.raw_items(0)? {
         let subject = match path {
             Some(path) => member(&item, path)?,
             None => item.clone(),
         };
         let holds = match &test {
             Some((name, _)) => {
-                if subject.is_undefined()
-                    && !matches!(short(name), "defined" | "undefined")
-                    && let Some(path) = path
-                {
-                    return Err(missing(&item, path));
-                }
-                call[0] = subject;
-                perform(state, name, &call)?
+                given.positional[0] = subject;
+                perform(vm, name, &given)?
             }
-            None if subject.is_undefined() => match path {
-                Some(path) => return Err(missing(&item, path)),
-                None => false,
-            },
-            None => subject.is_true(),
+            None => python::truth(&subject)?,
         };
         if holds == wanted {
             kept.push(item);
@@ -209,7 +196,7 @@ fn key(item: &Jinja, path: Option<&Jinja>, sensitive: bool) -> Result<Jinja, Err
     };
     let one = |path: &Jinja| -> Result<Jinja, Error> {
         let found = member(item, path)?;
-        if found.is_undefined() {
+        if found.is_missing() {
             Err(missing(item, path))
         } else {
             Ok(folded(found, sensitive))
@@ -225,7 +212,7 @@ fn key(item: &Jinja, path: Option<&Jinja>, sensitive: bool) -> Result<Jinja, Err
     }
 }
 
-fn sort(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn sort(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let sensitive = args.flag(2, false)?;
     let mut pairs = args
         .items(0)?
@@ -245,13 +232,13 @@ fn sort(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     ))
 }
 
-fn groupby(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn groupby(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let path = args.need(1)?;
     let sensitive = args.flag(3, false)?;
     let mut pairs = Vec::new();
     for item in args.items(0)? {
         let mut found = member(&item, path)?;
-        if found.is_undefined() {
+        if found.is_missing() {
             found = args.get(2).cloned().ok_or_else(|| missing(&item, path))?;
         }
         pairs.push((folded(found.clone(), sensitive), (found, item)));
@@ -318,7 +305,7 @@ fn best(args: &Args<'_>, largest: bool) -> Result<Jinja, Error> {
     extreme(args, items, largest)
 }
 
-fn sum(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn sum(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let mut total = args.get(2).cloned().unwrap_or_else(|| Jinja::from(0));
     for item in args.items(0)? {
         let value = match args.some(1) {
@@ -330,7 +317,7 @@ fn sum(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     Ok(total)
 }
 
-fn extract(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn extract(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let mut path = vec![args.need(0)?.clone()];
     if let Some(more) = args.some(2) {
         if python::is_list(more) {
@@ -342,7 +329,7 @@ fn extract(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let mut found = args.need(1)?.clone();
     for key in &path {
         let next = python::valid(found.get_item(key)?)?;
-        if next.is_undefined() {
+        if next.is_missing() {
             return Ok(next);
         }
         found = next;
@@ -350,7 +337,7 @@ fn extract(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     Ok(found)
 }
 
-fn dictsort(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn dictsort(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let sensitive = args.flag(1, false)?;
     let by_value = args.text_or(2, "key")? == "value";
     let mut pairs = crate::template::objects::entries_of(args.need(0)?)?
@@ -373,7 +360,7 @@ fn dictsort(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     ))
 }
 
-fn items(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn items(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let Some(value) = args.get(0) else {
         return Ok(python::list(Vec::new()));
     };

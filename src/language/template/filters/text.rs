@@ -1,9 +1,10 @@
 //! Text.
 
-use minijinja::{Error, State};
+use minijinja::Error;
 
 use super::Row;
 use crate::template::args::Args;
+use crate::template::run::Vm;
 use crate::template::{Jinja, methods, percent, python};
 
 pub(super) const ROWS: &[Row] = &[
@@ -69,7 +70,7 @@ fn strings(parts: Vec<&str>) -> Jinja {
 }
 
 /// Jinja's title case: capitals after spaces and opening brackets only.
-fn title(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn title(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let text = args.text(0)?;
     let mut result = String::with_capacity(text.len());
     let mut start = true;
@@ -84,7 +85,7 @@ fn title(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     Ok(Jinja::from(result))
 }
 
-fn trim(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn trim(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let text = args.text(0)?;
     Ok(Jinja::from(match args.some(1) {
         None => text.trim(),
@@ -95,7 +96,7 @@ fn trim(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     }))
 }
 
-fn replace(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn replace(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let (text, old, new) = (args.text(0)?, args.text(1)?, args.text(2)?);
     Ok(Jinja::from(match usize::try_from(args.int(3, -1)?) {
         Ok(count) => text.replacen(&old, &new, count),
@@ -103,7 +104,7 @@ fn replace(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     }))
 }
 
-fn split(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn split(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let text = args.text(0)?;
     let separator = args.some(1).map(python::text).transpose()?;
     if separator.as_deref() == Some("") {
@@ -118,7 +119,7 @@ fn split(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     )))
 }
 
-fn format(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn format(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let named: Vec<(Jinja, Jinja)> = args
         .extra()
         .map(|(name, value)| (Jinja::from(name), value.clone()))
@@ -133,7 +134,7 @@ fn format(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     percent::format(&args.text(0)?, &values).map(Jinja::from)
 }
 
-fn indent(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn indent(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let text = args.text(0)?;
     let prefix = match args.some(1) {
         Some(width) if width.as_str().is_some() => python::text(width)?,
@@ -158,7 +159,7 @@ fn indent(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     Ok(Jinja::from(result))
 }
 
-fn center(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn center(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let text = args.text(0)?;
     let width = usize::try_from(args.int(1, 80)?.clamp(0, 1_000_000)).unwrap_or(80);
     let length = text.chars().count();
@@ -171,7 +172,7 @@ fn center(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     )))
 }
 
-fn wordwrap(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn wordwrap(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let text = args.text(0)?;
     let width = usize::try_from(args.int(1, 79)?.max(1)).unwrap_or(79);
     let break_long = args.flag(2, true)?;
@@ -236,7 +237,7 @@ fn wrap(line: &str, width: usize, break_long: bool, hyphens: bool) -> Vec<String
     lines
 }
 
-fn truncate(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn truncate(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let text = args.text(0)?;
     let size = |index, default| {
         Ok::<_, Error>(usize::try_from(args.int(index, default)?.max(0)).unwrap_or(0))
@@ -270,7 +271,7 @@ fn shell_word(text: &str) -> String {
     }
 }
 
-fn comment(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn comment(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let text = args.text(0)?;
     let style = args.text_or(1, "plain")?;
     let (decoration, beginning, end) = match style.as_str() {
@@ -339,7 +340,7 @@ fn escape(text: &str) -> String {
     result
 }
 
-fn striptags(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn striptags(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let text = args.text(0)?;
     let mut plain = String::new();
     let mut inside = false;

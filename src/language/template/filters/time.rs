@@ -4,10 +4,11 @@ use jiff::Zoned;
 use jiff::civil::DateTime;
 use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
-use minijinja::{Error, State};
+use minijinja::Error;
 
 use super::Row;
-use crate::template::args::Args;
+use crate::template::args::{Args, Given, Spec};
+use crate::template::run::Vm;
 use crate::template::{Jinja, python};
 
 pub(super) const ROWS: &[Row] = &[
@@ -35,7 +36,7 @@ fn write(format: &str, time: &Zoned) -> Result<Jinja, Error> {
         .map_err(|error| python::fail(format!("the time format '{format}': {error}")))
 }
 
-fn strftime(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn strftime(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let zone = if args.flag(2, false)? {
         TimeZone::UTC
     } else {
@@ -52,7 +53,7 @@ fn strftime(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
     write(&args.text(0)?, &time.to_zoned(zone))
 }
 
-fn to_datetime(_: &mut State<'_, '_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn to_datetime(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let (text, format) = (args.text(0)?, args.text_or(1, "%Y-%m-%d %H:%M:%S")?);
     let failed = |error: jiff::Error| {
         args.fail(format!(
@@ -106,32 +107,6 @@ impl minijinja::value::Object for Moment {
         })
     }
 
-    fn call_method(
-        self: &std::sync::Arc<Self>,
-        _: &mut State<'_, '_>,
-        method: &str,
-        args: &[Jinja],
-    ) -> Result<Jinja, Error> {
-        let zoned = || {
-            self.0
-                .to_zoned(TimeZone::system())
-                .map_err(|error| python::fail(error.to_string()))
-        };
-        match method {
-            "strftime" => {
-                let args = Args::bind("strftime", "format", args)?;
-                write(&args.text(0)?, &zoned()?)
-            }
-            "isoformat" => Ok(Jinja::from(self.0.to_string())),
-            "timestamp" => Ok(Jinja::from(
-                zoned()?.timestamp().as_microsecond() as f64 / 1e6,
-            )),
-            "weekday" => Ok(Jinja::from(self.0.weekday().to_monday_zero_offset())),
-            "isoweekday" => Ok(Jinja::from(self.0.weekday().to_monday_one_offset())),
-            _ => Err(Error::from(minijinja::ErrorKind::UnknownMethod)),
-        }
-    }
-
     fn custom_cmp(
         self: &std::sync::Arc<Self>,
         other: &minijinja::value::DynObject,
@@ -142,6 +117,117 @@ impl minijinja::value::Object for Moment {
     fn render(self: &std::sync::Arc<Self>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.0.date(), self.0.time())
     }
+}
+
+/// The methods of a time or of a distance between two.
+pub(in crate::template) fn methods(value: &Jinja) -> &'static [&'static str] {
+    if value.downcast_object_ref::<Moment>().is_some() {
+        &[
+            "strftime",
+            "isoformat",
+            "timestamp",
+            "weekday",
+            "isoweekday",
+            "date",
+            "time",
+            "ctime",
+            "replace",
+        ]
+    } else if value.downcast_object_ref::<Span>().is_some() {
+        &["total_seconds"]
+    } else {
+        &[]
+    }
+}
+
+/// Python's name of the type.
+pub(in crate::template) fn type_name(value: &Jinja) -> Option<&'static str> {
+    if value.downcast_object_ref::<Moment>().is_some() {
+        Some("datetime")
+    } else if value.downcast_object_ref::<Span>().is_some() {
+        Some("timedelta")
+    } else {
+        None
+    }
+}
+
+/// A time in a format of `str.format`.
+pub(in crate::template) fn formatted(value: &Jinja, spec: &str) -> Option<Result<String, Error>> {
+    let time = value.downcast_object_ref::<Moment>()?.0;
+    Some(
+        time.to_zoned(TimeZone::system())
+            .map_err(|error| python::fail(error.to_string()))
+            .and_then(|zoned| write(spec, &zoned))
+            .and_then(|text| python::text(&text)),
+    )
+}
+
+/// Calls a method of a time or of a distance between two.
+pub(in crate::template) fn method(
+    value: &Jinja,
+    method: &str,
+    given: &Given,
+) -> Option<Result<Jinja, Error>> {
+    if let Some(span) = value.downcast_object_ref::<Span>() {
+        return (method == "total_seconds").then(|| Ok(Jinja::from(span.0 as f64 / 1e6)));
+    }
+    let time = value.downcast_object_ref::<Moment>()?.0;
+    let zoned = || {
+        time.to_zoned(TimeZone::system())
+            .map_err(|error| python::fail(error.to_string()))
+    };
+    Some(match method {
+        "strftime" => Args::bind("strftime", Spec::of("format"), given)
+            .and_then(|args| write(&args.text(0)?, &zoned()?)),
+        "isoformat" => Ok(Jinja::from(isoformat(time))),
+        "timestamp" => {
+            zoned().map(|zoned| Jinja::from(zoned.timestamp().as_microsecond() as f64 / 1e6))
+        }
+        "weekday" => Ok(Jinja::from(time.weekday().to_monday_zero_offset())),
+        "isoweekday" => Ok(Jinja::from(time.weekday().to_monday_one_offset())),
+        "date" => Ok(Jinja::from(time.date().to_string())),
+        "time" => Ok(Jinja::from(time.time().to_string())),
+        "ctime" => zoned().and_then(|zoned| write("%a %b %e %H:%M:%S %Y", &zoned)),
+        "replace" => replaced(time, given),
+        _ => return None,
+    })
+}
+
+fn isoformat(time: DateTime) -> String {
+    let micros = time.subsec_nanosecond() / 1000;
+    let mut text = format!(
+        "{}T{:02}:{:02}:{:02}",
+        time.date(),
+        time.hour(),
+        time.minute(),
+        time.second()
+    );
+    if micros > 0 {
+        text.push_str(&format!(".{micros:06}"));
+    }
+    text
+}
+
+fn replaced(time: DateTime, given: &Given) -> Result<Jinja, Error> {
+    let args = Args::bind(
+        "replace",
+        Spec::of("year month day hour minute second microsecond"),
+        given,
+    )?;
+    let part = |index: usize, old: i64| args.int(index, old);
+    let small = |number: i64| i8::try_from(number).unwrap_or(-1);
+    let year = i16::try_from(part(0, time.year().into())?).unwrap_or(0);
+    DateTime::new(
+        year,
+        small(part(1, time.month().into())?),
+        small(part(2, time.day().into())?),
+        small(part(3, time.hour().into())?),
+        small(part(4, time.minute().into())?),
+        small(part(5, time.second().into())?),
+        i32::try_from(part(6, i64::from(time.subsec_nanosecond() / 1000))? * 1000).unwrap_or(0),
+    )
+    .map(|time| Jinja::from_object(Moment(time)))
+    .map_err(|error| python::fail(error.to_string()))
 }
 
 /// Python's timedelta, in microseconds.
@@ -162,18 +248,6 @@ impl minijinja::value::Object for Span {
             "microseconds" => Jinja::from(self.0.rem_euclid(1_000_000)),
             _ => return None,
         })
-    }
-
-    fn call_method(
-        self: &std::sync::Arc<Self>,
-        _: &mut State<'_, '_>,
-        method: &str,
-        _: &[Jinja],
-    ) -> Result<Jinja, Error> {
-        match method {
-            "total_seconds" => Ok(Jinja::from(self.0 as f64 / 1e6)),
-            _ => Err(Error::from(minijinja::ErrorKind::UnknownMethod)),
-        }
     }
 
     fn render(self: &std::sync::Arc<Self>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

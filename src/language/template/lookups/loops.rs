@@ -315,10 +315,7 @@ fn random_choice(call: &Call<'_>) -> Result<Vec<Jinja>, Error> {
 fn inventory_hostnames(call: &Call<'_>) -> Result<Vec<Jinja>, Error> {
     let groups = call
         .context
-        .scope
-        .get("groups")
-        .map(|groups| call.context.live(groups, || "groups".into()))
-        .transpose()?
+        .variable("groups")
         .unwrap_or_else(|| python::dict([]));
     let members = |name: &str| -> Result<Vec<String>, Error> {
         let mut hosts = Vec::new();

@@ -3,10 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use minijinja::Error;
+use minijinja::{Error, ErrorKind};
 
+use super::args::Given;
 use super::context::Context;
-use super::{Jinja, python};
+use super::marker::Missing;
+use super::run::Vm;
+use super::{Jinja, TemplateError, python};
+use crate::source::Span;
 
 mod loops;
 mod outside;
@@ -16,7 +20,6 @@ mod values;
 /// One call of a lookup.
 pub(super) struct Call<'a> {
     pub(super) context: &'a Arc<Context>,
-    pub(super) name: &'a str,
     pub(super) terms: Vec<Jinja>,
     options: Vec<(String, Jinja)>,
 }
@@ -41,41 +44,91 @@ pub(super) fn known(name: &str) -> bool {
     find(name).is_some()
 }
 
+/// Lookups whose terms or options may be undefined.
+const LENIENT: &[&str] = &["first_found", "env"];
+
 /// Runs a lookup.
 pub(super) fn run(
-    context: &Arc<Context>,
+    vm: &mut Vm<'_>,
     name: &str,
     terms: Vec<Jinja>,
     options: Vec<(String, Jinja)>,
 ) -> Result<Vec<Jinja>, Error> {
-    let Some((name, allowed, work)) = find(name) else {
-        let names = FAMILIES.iter().copied().flatten().map(|(name, ..)| *name);
-        let mut message = format!("no lookup named '{name}'");
-        if let Some(near) = crate::suggest::nearest(name, names) {
-            message.push_str(&format!(", did you mean '{near}'?"));
-        }
-        return Err(python::fail(message));
+    let context = vm.context;
+    let Some((short, allowed, work)) = find(name) else {
+        return foreign(context, name, terms, options);
     };
-    for term in &terms {
-        if term.is_undefined() {
-            return Err(python::undefined(term));
+    if !LENIENT.contains(short) {
+        let options = options.iter().map(|(_, value)| value);
+        if let Some(missing) = terms.iter().chain(options).find(|value| value.is_missing()) {
+            return Err(python::undefined(missing));
         }
     }
+    let failed = |error: Error| match TemplateError::inside(&error) {
+        Some(_) => error,
+        None if error.kind() == ErrorKind::UndefinedError => error,
+        None => TemplateError::new(
+            "lookup",
+            format!(
+                "The lookup plugin '{name}' failed: {}",
+                error.detail().unwrap_or_default()
+            ),
+            &Span::nowhere(),
+        )
+        .into_engine(),
+    };
     if let Some((wrong, _)) = options.iter().find(|(option, _)| {
         !allowed
             .split_whitespace()
             .any(|known| known == option || known == "**")
     }) {
-        return Err(python::fail(format!(
-            "lookup {name} has no option '{wrong}'"
-        )));
+        let mut message = format!("there is no option '{wrong}'");
+        if let Some(near) = crate::suggest::nearest(wrong, allowed.split_whitespace()) {
+            message.push_str(&format!(", did you mean '{near}'?"));
+        }
+        return Err(failed(python::fail(message)));
     }
     work(&Call {
         context,
-        name,
         terms,
         options,
     })
+    .map_err(failed)
+}
+
+/// A lookup that content brings itself.
+fn foreign(
+    context: &Arc<Context>,
+    name: &str,
+    terms: Vec<Jinja>,
+    options: Vec<(String, Jinja)>,
+) -> Result<Vec<Jinja>, Error> {
+    if let Some(plugins) = context.templar.plugins()
+        && plugins.has("lookup", name)
+    {
+        let given = Given {
+            positional: vec![python::list(terms)],
+            named: options
+                .into_iter()
+                .map(|(name, value)| (name.into(), value))
+                .collect(),
+        };
+        if let Some(marker) = given.marker() {
+            return Err(python::undefined(&marker));
+        }
+        let found = super::plugins::call(&*plugins, "lookup", name, &given, context)?;
+        return python::items(&found);
+    }
+    let names = FAMILIES.iter().copied().flatten().map(|(name, ..)| *name);
+    let mut error = TemplateError::new(
+        "unknown-lookup",
+        format!("The lookup plugin '{name}' was not found."),
+        &Span::nowhere(),
+    );
+    if let Some(near) = crate::suggest::nearest(name, names) {
+        error.help = Some(format!("did you mean '{near}'?").into());
+    }
+    Err(error.into_engine())
 }
 
 impl Call<'_> {
@@ -84,7 +137,7 @@ impl Call<'_> {
             .iter()
             .find(|(option, _)| option == name)
             .map(|(_, value)| value)
-            .filter(|value| !value.is_undefined() && !value.is_none())
+            .filter(|value| !value.is_missing() && !value.is_none())
     }
 
     pub(super) fn text_option(&self, name: &str, default: &str) -> Result<String, Error> {
@@ -118,7 +171,7 @@ impl Call<'_> {
     }
 
     pub(super) fn fail(&self, message: impl std::fmt::Display) -> Error {
-        python::fail(format!("lookup {}: {message}", self.name))
+        python::fail(message.to_string())
     }
 
     /// Finds a file: in a sub-folder of each search folder, then in the folder

@@ -6,6 +6,7 @@ use minijinja::Error;
 
 use super::{Call, Row, glob};
 use crate::source::Source;
+use crate::template::marker::Missing;
 use crate::template::options::FileOptions;
 use crate::template::{Jinja, python};
 use crate::vars::Level;
@@ -168,7 +169,7 @@ fn first_found(call: &Call<'_>) -> Result<Vec<Jinja>, Error> {
         if python::is_map(term) {
             let member = |name: &str| -> Result<Vec<String>, Error> {
                 let value = python::valid(term.get_item(&Jinja::from(name))?)?;
-                optional(Some(&value).filter(|value| !value.is_undefined() && !value.is_none()))
+                optional(Some(&value).filter(|value| !value.is_missing() && !value.is_none()))
             };
             add(&member("files")?, &member("paths")?);
             skip |= term.get_item(&Jinja::from("skip"))?.is_true();

@@ -3,6 +3,7 @@
 use minijinja::Error;
 
 use super::{Call, Row};
+use crate::template::marker::Missing;
 use crate::template::{Jinja, filters, python};
 
 pub(super) const ROWS: &[Row] = &[
@@ -15,8 +16,8 @@ pub(super) const ROWS: &[Row] = &[
 fn vars(call: &Call<'_>) -> Result<Vec<Jinja>, Error> {
     call.texts()?
         .into_iter()
-        .map(|name| match call.context.scope.get(&name) {
-            Some(value) => call.context.live(value, || name.clone()),
+        .map(|name| match call.context.variable(&name) {
+            Some(value) => value.present(),
             None => call.option("default").cloned().ok_or_else(|| {
                 Error::new(
                     minijinja::ErrorKind::UndefinedError,

@@ -2,12 +2,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use indexmap::IndexMap;
+use minijinja::Error;
 use minijinja::value::{Enumerator, Object, Value as Jinja};
-use minijinja::{Error, ErrorKind, State};
 
 use super::list::List;
+use crate::template::args::Given;
 use crate::template::context::{Context, lock};
-use crate::template::{convert, methods, notes, python};
+use crate::template::{convert, methods, python};
 use crate::value::Map;
 
 /// A Python dict: a lazy view of a variable until it is changed.
@@ -49,42 +50,59 @@ impl Dict {
         }
     }
 
-    pub(crate) fn find(&self, key: &Jinja) -> Option<Result<Jinja, Error>> {
+    pub(crate) fn find(&self, key: &Jinja) -> Option<Jinja> {
+        if let Some(text) = key.as_str() {
+            return self.find_text(text);
+        }
         let (value, context) = match &*lock(&self.0) {
             Entries::View(map, context) => {
-                let value = match key.as_str() {
-                    Some(text) => map.get(text),
-                    None => map.0.get(&convert::key(key)?),
-                };
-                (value?.clone(), Arc::clone(context))
+                (map.0.get(&convert::key(key)?)?.clone(), Arc::clone(context))
             }
-            Entries::Own(entries) => return entries.get(key).cloned().map(Ok),
+            Entries::Own(entries) => return entries.get(key).cloned(),
         };
         Some(context.live(&value, || python::text(key).unwrap_or_default()))
     }
 
-    /// Every entry, evaluated.
-    pub(crate) fn entries(&self) -> Result<IndexMap<Jinja, Jinja>, Error> {
+    pub(crate) fn find_text(&self, key: &str) -> Option<Jinja> {
+        let (value, context) = match &*lock(&self.0) {
+            Entries::View(map, context) => (map.get(key)?.clone(), Arc::clone(context)),
+            Entries::Own(entries) => return entries.get(&Jinja::from(key)).cloned(),
+        };
+        Some(context.live(&value, || key.to_owned()))
+    }
+
+    pub(crate) fn has(&self, key: &Jinja) -> bool {
+        match &*lock(&self.0) {
+            Entries::View(map, _) => match key.as_str() {
+                Some(text) => map.contains_key(text),
+                None => convert::key(key).is_some_and(|key| map.0.contains_key(&key)),
+            },
+            Entries::Own(entries) => entries.contains_key(key),
+        }
+    }
+
+    /// Every entry, evaluated. Some values may be none.
+    pub(crate) fn entries(&self) -> IndexMap<Jinja, Jinja> {
         let (map, context) = match &*lock(&self.0) {
             Entries::View(map, context) => (Arc::clone(map), Arc::clone(context)),
-            Entries::Own(entries) => return Ok(entries.clone()),
+            Entries::Own(entries) => return entries.clone(),
         };
         map.iter()
             .map(|(key, value)| {
-                let value = context.live(value, || key.text().to_string())?;
-                Ok((convert::live_key(key), value))
+                let value = context.live(value, || key.text().to_string());
+                (convert::live_key(key), value)
             })
             .collect()
     }
 
     /// Changes the mapping in place.
-    pub(crate) fn change<T>(
+    fn change<T>(
         &self,
         act: impl FnOnce(&mut IndexMap<Jinja, Jinja>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let view = matches!(&*lock(&self.0), Entries::View(..));
         if view {
-            let entries = self.entries()?;
+            let entries = self.entries();
             *lock(&self.0) = Entries::Own(entries);
         }
         match &mut *lock(&self.0) {
@@ -105,6 +123,87 @@ impl Dict {
             Entries::Own(entries) => entries.values().cloned().collect(),
             Entries::View(..) => Vec::new(),
         }
+    }
+
+    /// Methods that change the mapping.
+    pub(crate) fn method(
+        self: &Arc<Self>,
+        method: &str,
+        given: &Given,
+    ) -> Option<Result<Jinja, Error>> {
+        self.change_by(method, given).transpose()
+    }
+
+    fn change_by(self: &Arc<Self>, method: &str, given: &Given) -> Result<Option<Jinja>, Error> {
+        let bind = |names: &'static str| methods::bind(method, names, given);
+        let refuse_cycle = |item: &Jinja| {
+            if contains_object(item, Arc::as_ptr(self).cast()) {
+                Err(python::fail("a mapping cannot be put into itself"))
+            } else {
+                Ok(())
+            }
+        };
+        match method {
+            "update" => {
+                let args = bind("* **")?;
+                let mut more = Vec::new();
+                if let Some(other) = args.rest().first() {
+                    more = entries_of(other)?;
+                }
+                more.extend(
+                    args.extra()
+                        .map(|(name, value)| (Jinja::from(name), value.clone())),
+                );
+                more.iter().try_for_each(|(_, item)| refuse_cycle(item))?;
+                self.change(|entries| {
+                    entries.extend(more);
+                    Ok(())
+                })?;
+            }
+            "pop" => {
+                let args = bind("key default")?;
+                let key = args.need(0)?.clone();
+                return match self.change(|entries| Ok(entries.shift_remove(&key)))? {
+                    Some(value) => Ok(Some(value)),
+                    None => args
+                        .raw(1)
+                        .cloned()
+                        .map(Some)
+                        .ok_or_else(|| python::fail(python::repr(&key).unwrap_or_default())),
+                };
+            }
+            "popitem" => {
+                return self
+                    .change(|entries| {
+                        let (key, value) = entries
+                            .pop()
+                            .ok_or_else(|| python::fail("popitem(): dictionary is empty"))?;
+                        Ok(python::tuple(vec![key, value]))
+                    })
+                    .map(Some);
+            }
+            "setdefault" => {
+                let args = bind("key default")?;
+                let key = args.need(0)?.clone();
+                if let Some(found) = self.find(&key) {
+                    return Ok(Some(found));
+                }
+                let value = args.get(1).cloned().unwrap_or_else(|| Jinja::from(()));
+                refuse_cycle(&value)?;
+                return self
+                    .change(|entries| {
+                        entries.insert(key, value.clone());
+                        Ok(value)
+                    })
+                    .map(Some);
+            }
+            "clear" => self.change(|entries| {
+                entries.clear();
+                Ok(())
+            })?,
+            _ => return Ok(None),
+        }
+        Ok(Some(Jinja::from(())))
     }
 }
 
@@ -158,13 +257,11 @@ impl fmt::Debug for Dict {
 
 impl Object for Dict {
     fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
-        match self.find(key) {
-            Some(found) => notes::served(found, key),
-            None => {
-                notes::missed(key, "dict");
-                None
-            }
-        }
+        self.find(key)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Jinja> {
+        self.find_text(key)
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -175,90 +272,15 @@ impl Object for Dict {
         Some(self.len())
     }
 
-    fn call_method(
-        self: &Arc<Self>,
-        state: &mut State<'_, '_>,
-        method: &str,
-        args: &[Jinja],
-    ) -> Result<Jinja, Error> {
-        let this = Jinja::from_dyn_object(Arc::clone(self));
-        let bind = |names: &'static str| methods::bind(method, names, args);
-        let refuse_cycle = |item: &Jinja| {
-            if contains_object(item, Arc::as_ptr(self).cast()) {
-                Err(python::fail("a mapping cannot be put into itself"))
-            } else {
-                Ok(())
-            }
-        };
-        match method {
-            "update" => {
-                let args = bind("other **")?;
-                let mut more = Vec::new();
-                if let Some(other) = args.get(0) {
-                    more = entries_of(other)?;
-                }
-                more.extend(
-                    args.extra()
-                        .map(|(name, value)| (Jinja::from(name), value.clone())),
-                );
-                more.iter().try_for_each(|(_, item)| refuse_cycle(item))?;
-                self.change(|entries| {
-                    entries.extend(more);
-                    Ok(Jinja::from(()))
-                })
-            }
-            "pop" => {
-                let args = bind("key default")?;
-                let key = args.need(0)?.clone();
-                match self.change(|entries| Ok(entries.shift_remove(&key)))? {
-                    Some(value) => Ok(value),
-                    None => args
-                        .get(1)
-                        .cloned()
-                        .ok_or_else(|| python::fail(format!("no key {}", key_text(&key)))),
-                }
-            }
-            "popitem" => self.change(|entries| {
-                let (key, value) = entries
-                    .pop()
-                    .ok_or_else(|| python::fail("popitem(): dictionary is empty"))?;
-                Ok(python::tuple(vec![key, value]))
-            }),
-            "setdefault" => {
-                let args = bind("key default")?;
-                let key = args.need(0)?.clone();
-                if let Some(found) = self.find(&key) {
-                    return found;
-                }
-                let value = args.get(1).cloned().unwrap_or_else(|| Jinja::from(()));
-                refuse_cycle(&value)?;
-                self.change(|entries| {
-                    entries.insert(key, value.clone());
-                    Ok(value)
-                })
-            }
-            "clear" => self.change(|entries| {
-                entries.clear();
-                Ok(Jinja::from(()))
-            }),
-            _ => methods::mapping(state, &this, method, args)
-                .unwrap_or_else(|| Err(Error::from(ErrorKind::UnknownMethod))),
-        }
-    }
-
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         python::render(&Jinja::from_dyn_object(Arc::clone(self)), f)
     }
 }
 
-fn key_text(key: &Jinja) -> String {
-    python::repr(key).unwrap_or_default()
-}
-
-/// Entries of a mapping, or of a list of pairs.
+/// Entries of a mapping, or of a list of pairs. Values may be none.
 pub(crate) fn entries_of(value: &Jinja) -> Result<Vec<(Jinja, Jinja)>, Error> {
     if let Some(dict) = value.downcast_object_ref::<Dict>() {
-        return Ok(dict.entries()?.into_iter().collect());
+        return Ok(dict.entries().into_iter().collect());
     }
     if python::is_map(value) {
         return python::pairs(value)

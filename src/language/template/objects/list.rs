@@ -1,12 +1,14 @@
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
+use minijinja::Error;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value as Jinja};
-use minijinja::{Error, ErrorKind, State};
 
 use super::dict::{contains_object, release};
+use crate::template::args::Given;
 use crate::template::context::{Context, lock};
-use crate::template::{methods, notes, python};
+use crate::template::marker::Missing;
+use crate::template::{methods, operators, python};
 use crate::value::Value;
 
 /// A Python list: a lazy view of a variable until it is changed.
@@ -41,19 +43,19 @@ impl List {
         }
     }
 
-    fn at(&self, index: usize) -> Option<Result<Jinja, Error>> {
+    pub(crate) fn at(&self, index: usize) -> Option<Jinja> {
         let (item, context) = match &*lock(&self.0) {
             Items::View(items, context) => (items.get(index)?.clone(), Arc::clone(context)),
-            Items::Own(items) => return items.get(index).cloned().map(Ok),
+            Items::Own(items) => return items.get(index).cloned(),
         };
         Some(context.live(&item, || index.to_string()))
     }
 
-    /// Every item, evaluated.
-    pub(crate) fn items(&self) -> Result<Vec<Jinja>, Error> {
+    /// Every item, evaluated. Some may be no value.
+    pub(crate) fn items(&self) -> Vec<Jinja> {
         let (items, context) = match &*lock(&self.0) {
             Items::View(items, context) => (Arc::clone(items), Arc::clone(context)),
-            Items::Own(items) => return Ok(items.clone()),
+            Items::Own(items) => return items.clone(),
         };
         items
             .iter()
@@ -63,13 +65,10 @@ impl List {
     }
 
     /// Changes the list in place.
-    pub(crate) fn change<T>(
-        &self,
-        act: impl FnOnce(&mut Vec<Jinja>) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+    fn change<T>(&self, act: impl FnOnce(&mut Vec<Jinja>) -> Result<T, Error>) -> Result<T, Error> {
         let view = matches!(&*lock(&self.0), Items::View(..));
         if view {
-            let items = self.items()?;
+            let items = self.items();
             *lock(&self.0) = Items::Own(items);
         }
         match &mut *lock(&self.0) {
@@ -91,6 +90,115 @@ impl List {
             Items::View(..) => Vec::new(),
         }
     }
+
+    /// Methods that change the list.
+    pub(crate) fn method(
+        self: &Arc<Self>,
+        method: &str,
+        given: &Given,
+    ) -> Option<Result<Jinja, Error>> {
+        self.change_by(method, given).transpose()
+    }
+
+    fn change_by(self: &Arc<Self>, method: &str, given: &Given) -> Result<Option<Jinja>, Error> {
+        let bind = |names: &'static str| methods::bind(method, names, given);
+        let refuse_cycle = |item: &Jinja| {
+            if contains_object(item, Arc::as_ptr(self).cast()) {
+                Err(python::fail("a list cannot be put into itself"))
+            } else {
+                Ok(())
+            }
+        };
+        match method {
+            "append" => {
+                let args = bind("object")?;
+                let item = args.need(0)?.clone();
+                refuse_cycle(&item)?;
+                self.change(|items| {
+                    items.push(item);
+                    Ok(())
+                })?;
+            }
+            "extend" => {
+                let args = bind("iterable")?;
+                let more = python::raw_items(args.need(0)?)?;
+                more.iter().try_for_each(refuse_cycle)?;
+                self.change(|items| {
+                    python::few(items.len() + more.len())?;
+                    items.extend(more);
+                    Ok(())
+                })?;
+            }
+            "insert" => {
+                let args = bind("index object")?;
+                let item = args.need(1)?.clone();
+                refuse_cycle(&item)?;
+                let index = args.int(0, 0)?;
+                self.change(|items| {
+                    let at = position(index, items.len()).min(items.len());
+                    items.insert(at, item);
+                    Ok(())
+                })?;
+            }
+            "pop" => {
+                let index = bind("index")?.int(0, -1)?;
+                return self
+                    .change(|items| {
+                        if items.is_empty() {
+                            return Err(python::fail("pop from empty list"));
+                        }
+                        let at = exact(index, items.len())
+                            .ok_or_else(|| python::fail("pop index out of range"))?;
+                        Ok(items.remove(at))
+                    })
+                    .map(Some);
+            }
+            "remove" => {
+                let args = bind("value")?;
+                let wanted = args.need(0)?.clone();
+                self.change(|items| {
+                    let at = items
+                        .iter()
+                        .position(|item| *item == wanted)
+                        .ok_or_else(|| python::fail("list.remove(x): x not in list"))?;
+                    items.remove(at);
+                    Ok(())
+                })?;
+            }
+            "clear" => self.change(|items| {
+                items.clear();
+                Ok(())
+            })?,
+            "reverse" => self.change(|items| {
+                items.reverse();
+                Ok(())
+            })?,
+            "sort" => {
+                let args = bind("* key reverse")?;
+                let mut sorted = self.items();
+                if let Some(missing) = sorted.iter().find(|item| item.is_missing()) {
+                    return Err(python::undefined(missing));
+                }
+                let reverse = args.flag(1, false)?;
+                if args.some(0).is_some() {
+                    return Err(python::fail("sort takes no key here; use the sort filter"));
+                }
+                if reverse {
+                    sorted.reverse();
+                }
+                operators::sort(&mut sorted)?;
+                if reverse {
+                    sorted.reverse();
+                }
+                self.change(|items| {
+                    *items = sorted;
+                    Ok(())
+                })?;
+            }
+            _ => return Ok(None),
+        }
+        Ok(Some(Jinja::from(())))
+    }
 }
 
 impl Drop for List {
@@ -111,14 +219,7 @@ impl Object for List {
     }
 
     fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
-        let found = key.as_usize().and_then(|index| self.at(index));
-        match found {
-            Some(found) => notes::served(found, key),
-            None => {
-                notes::missed(key, "list");
-                None
-            }
-        }
+        key.as_usize().and_then(|index| self.at(index))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -127,100 +228,6 @@ impl Object for List {
 
     fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
         Some(self.len())
-    }
-
-    fn call_method(
-        self: &Arc<Self>,
-        state: &mut State<'_, '_>,
-        method: &str,
-        args: &[Jinja],
-    ) -> Result<Jinja, Error> {
-        let this = Jinja::from_dyn_object(Arc::clone(self));
-        let bind = |names: &'static str| methods::bind(method, names, args);
-        let refuse_cycle = |item: &Jinja| {
-            if contains_object(item, Arc::as_ptr(self).cast()) {
-                Err(python::fail("a list cannot be put into itself"))
-            } else {
-                Ok(())
-            }
-        };
-        match method {
-            "append" => {
-                let args = bind("object")?;
-                let item = args.need(0)?.clone();
-                refuse_cycle(&item)?;
-                self.change(|items| {
-                    items.push(item);
-                    Ok(Jinja::from(()))
-                })
-            }
-            "extend" => {
-                let args = bind("iterable")?;
-                let more = python::items(args.need(0)?)?;
-                more.iter().try_for_each(refuse_cycle)?;
-                self.change(|items| {
-                    items.extend(more);
-                    Ok(Jinja::from(()))
-                })
-            }
-            "insert" => {
-                let args = bind("index object")?;
-                let item = args.need(1)?.clone();
-                refuse_cycle(&item)?;
-                let index = args.int(0, 0)?;
-                self.change(|items| {
-                    let at = position(index, items.len()).min(items.len());
-                    items.insert(at, item);
-                    Ok(Jinja::from(()))
-                })
-            }
-            "pop" => {
-                let index = bind("index")?.int(0, -1)?;
-                self.change(|items| {
-                    if items.is_empty() {
-                        return Err(python::fail("pop from empty list"));
-                    }
-                    let at = exact(index, items.len())
-                        .ok_or_else(|| python::fail("pop index out of range"))?;
-                    Ok(items.remove(at))
-                })
-            }
-            "remove" => {
-                let args = bind("value")?;
-                let wanted = args.need(0)?.clone();
-                self.change(|items| {
-                    let at = items
-                        .iter()
-                        .position(|item| *item == wanted)
-                        .ok_or_else(|| python::fail("list.remove(x): x not in list"))?;
-                    items.remove(at);
-                    Ok(Jinja::from(()))
-                })
-            }
-            "clear" => self.change(|items| {
-                items.clear();
-                Ok(Jinja::from(()))
-            }),
-            "reverse" => self.change(|items| {
-                items.reverse();
-                Ok(Jinja::from(()))
-            }),
-            "sort" => {
-                let args = bind("key reverse")?;
-                let reverse = args.flag(1, false)?;
-                let mut sorted = self.items()?;
-                crate::template::operators::sort(&mut sorted)?;
-                if reverse {
-                    sorted.reverse();
-                }
-                self.change(|items| {
-                    *items = sorted;
-                    Ok(Jinja::from(()))
-                })
-            }
-            _ => methods::sequence(state, &this, method, args)
-                .unwrap_or_else(|| Err(Error::from(ErrorKind::UnknownMethod))),
-        }
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,9 +4,11 @@
 mod dict;
 mod host_vars;
 mod list;
+mod namespace;
 mod omitted;
 
 pub(super) use dict::{Dict, entries_of};
 pub(super) use host_vars::AllHosts;
 pub(super) use list::List;
+pub(super) use namespace::Namespace;
 pub(super) use omitted::Omitted;

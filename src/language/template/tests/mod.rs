@@ -1,10 +1,13 @@
 //! Tests: `x is name(...)`, and their old form as filters.
 
-use minijinja::value::{Rest, ValueOrKwargs};
-use minijinja::{Environment, Error, State};
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use minijinja::Error;
 
 use super::Jinja;
-use super::args::Args;
+use super::args::{Args, Spec};
+use super::run::Vm;
 
 mod outcome;
 mod place;
@@ -12,10 +15,16 @@ mod text;
 mod value;
 
 /// A test's work on its bound arguments.
-type Test = fn(&mut State<'_, '_>, &Args<'_>) -> Result<bool, Error>;
+type Work = fn(&mut Vm<'_>, &Args<'_>) -> Result<bool, Error>;
 
 /// Names, names of the arguments, work.
-type Row = (&'static [&'static str], &'static str, Test);
+type Row = (&'static [&'static str], &'static str, Work);
+
+pub(super) struct Test {
+    pub(super) name: &'static str,
+    pub(super) spec: &'static Spec,
+    pub(super) work: Work,
+}
 
 const FAMILIES: &[&[Row]] = &[value::ROWS, outcome::ROWS, text::ROWS, place::ROWS];
 
@@ -44,47 +53,50 @@ const ALSO_FILTERS: &[&str] = &[
     "is_dir",
 ];
 
-fn rows() -> impl Iterator<Item = (&'static str, &'static str, Test)> {
-    FAMILIES
+static TESTS: LazyLock<HashMap<&'static str, Test>> = LazyLock::new(|| {
+    let mut all = HashMap::new();
+    for (names, spec, work) in FAMILIES.iter().copied().flatten() {
+        let spec: &'static Spec = Box::leak(Box::new(Spec::new(spec)));
+        for name in *names {
+            all.insert(
+                *name,
+                Test {
+                    name,
+                    spec,
+                    work: *work,
+                },
+            );
+        }
+    }
+    all
+});
+
+static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| TESTS.keys().copied().collect());
+
+/// A test by the last part of its name.
+pub(super) fn find(name: &str) -> Option<&'static Test> {
+    TESTS.get(name)
+}
+
+pub(super) fn names() -> &'static [&'static str] {
+    &NAMES
+}
+
+/// A test as a filter of the same name.
+fn filtered(vm: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    match find(args.of()) {
+        Some(test) => (test.work)(vm, args).map(Jinja::from),
+        None => Err(args.fail("no such test")),
+    }
+}
+
+/// A test's work as a filter.
+type AsFilter = fn(&mut Vm<'_>, &Args<'_>) -> Result<Jinja, Error>;
+
+/// The tests that old content writes as filters.
+pub(super) fn as_filters() -> impl Iterator<Item = (&'static str, &'static Spec, AsFilter)> {
+    ALSO_FILTERS
         .iter()
-        .copied()
-        .flatten()
-        .flat_map(|&(names, spec, work)| names.iter().map(move |name| (*name, spec, work)))
-}
-
-/// Adds every test and returns their names.
-pub(super) fn install(environment: &mut Environment<'static>) -> Vec<&'static str> {
-    rows()
-        .map(|(name, spec, work)| {
-            environment.add_test(
-                name,
-                move |state: &mut State<'_, '_>,
-                      args: Rest<ValueOrKwargs>|
-                      -> Result<bool, Error> {
-                    let args = Args::bind(name, spec, &args.into_values())?;
-                    work(state, &args)
-                },
-            );
-            name
-        })
-        .collect()
-}
-
-/// Adds the tests that are also filters and returns their names.
-pub(super) fn as_filters(environment: &mut Environment<'static>) -> Vec<&'static str> {
-    rows()
-        .filter(|(name, ..)| ALSO_FILTERS.contains(name))
-        .map(|(name, spec, work)| {
-            environment.add_filter(
-                name,
-                move |state: &mut State<'_, '_>,
-                      args: Rest<ValueOrKwargs>|
-                      -> Result<Jinja, Error> {
-                    let args = Args::bind(name, spec, &args.into_values())?;
-                    work(state, &args).map(Jinja::from)
-                },
-            );
-            name
-        })
-        .collect()
+        .filter_map(|name| find(name))
+        .map(|test| (test.name, test.spec, filtered as AsFilter))
 }

@@ -4,6 +4,7 @@ use minijinja::Error;
 
 use super::Row;
 use crate::template::args::Args;
+use crate::template::marker::Missing;
 use crate::template::{Jinja, python};
 
 pub(super) const ROWS: &[Row] = &[
@@ -42,7 +43,7 @@ fn member(args: &Args<'_>, name: &str) -> Result<Option<Jinja>, Error> {
         )));
     }
     let found = python::valid(value.get_item(&Jinja::from(name))?)?;
-    Ok((!found.is_undefined()).then_some(found))
+    Ok((!found.is_missing()).then_some(found))
 }
 
 fn flag(args: &Args<'_>, name: &str) -> Result<bool, Error> {

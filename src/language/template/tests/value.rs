@@ -49,10 +49,10 @@ pub(super) const ROWS: &[Row] = &[
         Ok(same)
     }),
     (&["eq", "==", "equalto"], "value other", |_, args| {
-        Ok(args.need(0)? == args.need(1)?)
+        operators::equal(args.need(0)?, args.need(1)?)
     }),
     (&["ne", "!="], "value other", |_, args| {
-        Ok(args.need(0)? != args.need(1)?)
+        operators::equal(args.need(0)?, args.need(1)?).map(|equal| !equal)
     }),
     (&["lt", "<", "lessthan"], "value other", |_, args| {
         compare("<", args, std::cmp::Ordering::is_lt)
@@ -67,10 +67,10 @@ pub(super) const ROWS: &[Row] = &[
         compare(">=", args, std::cmp::Ordering::is_ge)
     }),
     (&["in"], "value seq", |_, args| {
-        contains(args.need(1)?, args.need(0)?)
+        operators::contains(args.need(1)?, args.need(0)?)
     }),
     (&["contains"], "value item", |_, args| {
-        contains(args.need(0)?, args.need(1)?)
+        operators::contains(args.need(0)?, args.need(1)?)
     }),
     (&["odd"], "value", |_, args| Ok(whole(args)? % 2 != 0)),
     (&["even"], "value", |_, args| Ok(whole(args)? % 2 == 0)),
@@ -104,13 +104,11 @@ pub(super) const ROWS: &[Row] = &[
     }),
     (&["filter"], "value", |_, args| {
         let name = args.text(0)?;
-        Ok(crate::template::context::current()
-            .is_some_and(|context| context.templar.filters.contains(&name.as_str())))
+        Ok(crate::template::filters::find(name.rsplit('.').next().unwrap_or(&name)).is_some())
     }),
     (&["test"], "value", |_, args| {
         let name = args.text(0)?;
-        Ok(crate::template::context::current()
-            .is_some_and(|context| context.templar.tests.contains(&name.as_str())))
+        Ok(super::find(name.rsplit('.').next().unwrap_or(&name)).is_some())
     }),
     (&["escaped"], "value", |_, _| Ok(false)),
 ];
@@ -139,20 +137,7 @@ fn compare(
     args: &Args<'_>,
     holds: fn(std::cmp::Ordering) -> bool,
 ) -> Result<bool, Error> {
-    operators::compare(sign, args.need(0)?, args.need(1)?, holds).map(|holds| holds.is_true())
-}
-
-fn contains(container: &Jinja, item: &Jinja) -> Result<bool, Error> {
-    if let Some(text) = container.as_str() {
-        let part = item.as_str().ok_or_else(|| {
-            python::fail(format!(
-                "'in <string>' requires string as left operand, not {}",
-                python::type_name(item)
-            ))
-        })?;
-        return Ok(text.contains(part));
-    }
-    Ok(python::items(container)?.contains(item))
+    operators::compare(sign, args.need(0)?, args.need(1)?, holds)
 }
 
 fn truth(args: &Args<'_>) -> Result<bool, Error> {
