@@ -1,7 +1,7 @@
 //! Files of the controller made ready to travel with a request.
 
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ impl Cargo {
         let mode = meta.permissions().mode() & 0o7777;
         // The folder itself comes first: an empty one is something, too.
         cargo.add_other(String::new(), BlobKind::Directory, mode);
-        cargo.add_folder(path, "", follow)?;
+        cargo.add_folder(path, "", follow, &mut vec![(meta.dev(), meta.ino())])?;
         Ok(cargo)
     }
 
@@ -96,7 +96,15 @@ impl Cargo {
         Ok(())
     }
 
-    fn add_folder(&mut self, folder: &Path, prefix: &str, follow: bool) -> Result<(), String> {
+    /// `inside` are the folders that this one is in, behind all links: a link
+    /// back to one of them stays a link.
+    fn add_folder(
+        &mut self,
+        folder: &Path,
+        prefix: &str,
+        follow: bool,
+        inside: &mut Vec<(u64, u64)>,
+    ) -> Result<(), String> {
         let problem = |error: std::io::Error| format!("{}: {error}", folder.display());
         let mut entries = std::fs::read_dir(folder)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
@@ -105,12 +113,16 @@ impl Cargo {
         for entry in entries {
             let path = entry.path();
             let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-            let meta = if follow {
-                std::fs::metadata(&path)
-            } else {
-                entry.metadata()
-            };
-            let meta = meta.map_err(|error| format!("{}: {error}", path.display()))?;
+            let mut meta = entry
+                .metadata()
+                .map_err(|error| format!("{}: {error}", path.display()))?;
+            if meta.is_symlink()
+                && follow
+                && let Ok(behind) = std::fs::metadata(&path)
+                && !inside.contains(&(behind.dev(), behind.ino()))
+            {
+                meta = behind;
+            }
             if meta.is_symlink() {
                 let target = std::fs::read_link(&path)
                     .map_err(|error| format!("{}: {error}", path.display()))?;
@@ -125,7 +137,9 @@ impl Cargo {
                     BlobKind::Directory,
                     meta.permissions().mode() & 0o7777,
                 );
-                self.add_folder(&path, &format!("{name}/"), follow)?;
+                inside.push((meta.dev(), meta.ino()));
+                self.add_folder(&path, &format!("{name}/"), follow, inside)?;
+                inside.pop();
             } else if meta.is_file() {
                 self.add_file(&path, name)?;
             }
@@ -171,5 +185,35 @@ mod tests {
             "11f6ad8ec52a2984abaafd7c3b516503785c2072"
         );
         assert_eq!(cargo.blobs[4].kind, BlobKind::Link("a".into()));
+    }
+
+    #[test]
+    fn links_that_lead_back_or_nowhere_stay_links() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = |target: &str, name: &str| {
+            std::os::unix::fs::symlink(target, folder.path().join(name)).unwrap();
+        };
+        std::fs::create_dir(folder.path().join("b")).unwrap();
+        link("../", "b/circle");
+        link("nowhere", "gone");
+        link("b", "twice");
+        let cargo = Cargo::folder(folder.path(), true).unwrap();
+        let kinds: Vec<(&str, &BlobKind)> = cargo
+            .blobs
+            .iter()
+            .map(|blob| (blob.name.as_str(), &blob.kind))
+            .collect();
+        let back = BlobKind::Link("../".into());
+        assert_eq!(
+            kinds,
+            [
+                ("", &BlobKind::Directory),
+                ("b", &BlobKind::Directory),
+                ("b/circle", &back),
+                ("gone", &BlobKind::Link("nowhere".into())),
+                ("twice", &BlobKind::Directory),
+                ("twice/circle", &back),
+            ]
+        );
     }
 }

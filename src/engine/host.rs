@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ocplay_language::value::{Map, Value};
+use ocplay_language::value::Map;
 use ocplay_language::vars::precedence::Level;
 use ocplay_language::vars::scope::Scope;
 
@@ -62,12 +62,9 @@ impl Host {
             .with(Level::SetFacts, Arc::clone(&self.set_facts));
     }
 
-    /// Takes over gathered facts, under names without `ansible_`.
+    /// Takes over facts under the names that the module gave them.
     pub(crate) fn add_facts(&mut self, facts: &Map) {
-        let all = Arc::make_mut(&mut self.facts);
-        for (name, value) in facts.entries() {
-            all.insert(name.strip_prefix("ansible_").unwrap_or(name), value.clone());
-        }
+        Arc::make_mut(&mut self.facts).extend(facts);
         self.rebuild();
     }
 
@@ -97,23 +94,23 @@ impl Host {
     }
 }
 
-/// Facts as variables: all under `ansible_facts`, and each as `ansible_x`.
+/// Facts as variables: each by its name, and all under `ansible_facts` by
+/// their names without `ansible_`.
 fn fact_vars(facts: &Arc<Map>) -> Arc<Map> {
     let mut vars = Map::new();
+    let mut all = Map::new();
     for (name, value) in facts.entries() {
-        let name = if &**name == "local" || !name.starts_with("ansible_") {
-            format!("ansible_{name}")
-        } else {
-            name.to_string()
-        };
-        vars.insert(name, value.clone());
+        all.insert(name.strip_prefix("ansible_").unwrap_or(name), value.clone());
+        vars.insert(&**name, value.clone());
     }
-    vars.insert("ansible_facts", Value::Map(Arc::clone(facts)));
+    vars.insert("ansible_facts", all);
     Arc::new(vars)
 }
 
 #[cfg(test)]
 mod tests {
+    use ocplay_language::value::Value;
+
     use super::*;
 
     #[test]
@@ -121,6 +118,7 @@ mod tests {
         let mut host = Host::new();
         let mut facts = Map::new();
         facts.insert("ansible_os_family", "Debian");
+        facts.insert("getent_passwd", "all of them");
         host.add_facts(&facts);
         assert_eq!(
             host.scope().get("ansible_os_family"),
@@ -128,6 +126,9 @@ mod tests {
         );
         let all = host.scope().get("ansible_facts").unwrap();
         assert_eq!(all.get("os_family"), Some(&Value::from("Debian")));
+        let plain = Some(&Value::from("all of them"));
+        assert_eq!(all.get("getent_passwd"), plain);
+        assert_eq!(host.scope().get("getent_passwd"), plain);
     }
 
     #[test]

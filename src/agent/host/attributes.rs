@@ -7,6 +7,7 @@ use std::path::Path;
 
 use ocplay_protocol::Diff;
 use rustix::fs::IFlags;
+use serde_json::{Map, Value};
 
 use super::{Failure, Look, Mode, Return, mode};
 
@@ -82,8 +83,9 @@ fn missing(look: &Look, settled: &mut Settled, kind: &str, name: &str) -> Result
         settled.unknown.push(format!("{kind} {name}"));
         return Ok(());
     }
+    let tool = if kind == "user" { "chown" } else { "chgrp" };
     Err(Failure::new(format!(
-        "the {kind} '{name}' does not exist on this host; create it first with the {kind} module"
+        "{tool} failed: failed to look up {kind} {name}; create it first with the {kind} module"
     )))
 }
 
@@ -144,33 +146,43 @@ pub(crate) struct Difference {
 }
 
 impl Difference {
-    /// The difference as people read it.
-    pub(crate) fn diff(&self, path: &Path) -> Diff {
-        let mut before = String::new();
-        let mut after = String::new();
-        let mut line = |name: &str, old: String, new: String| {
-            before.push_str(&format!("{name}: {old}\n"));
-            after.push_str(&format!("{name}: {new}\n"));
+    /// The difference as properties before and after.
+    pub(crate) fn data(&self, before: &mut Map<String, Value>, after: &mut Map<String, Value>) {
+        let mut put = |name: &str, old: Value, new: Value| {
+            before.insert(name.to_owned(), old);
+            after.insert(name.to_owned(), new);
         };
         if let Some((old, new)) = self.mode {
-            line("mode", mode::show(old), mode::show(new));
+            put("mode", mode::full(old).into(), mode::full(new).into());
         }
         if let Some((old, new)) = self.owner {
-            line("owner", old.to_string(), new.to_string());
+            put("owner", old.into(), new.into());
         }
         if let Some((old, new)) = self.group {
-            line("group", old.to_string(), new.to_string());
+            put("group", old.into(), new.into());
         }
         if let Some((old, new)) = &self.flags {
-            line("attributes", old.clone(), new.clone());
+            put("attributes", old.as_str().into(), new.as_str().into());
         }
         if let Some((old, new)) = &self.context {
-            line("secontext", old.clone(), new.clone());
+            put("secontext", old.as_str().into(), new.as_str().into());
         }
         for name in &self.unknown {
-            line("owned by", String::new(), format!("{name} (not there yet)"));
+            put(
+                "owned by",
+                Value::Null,
+                format!("{name} (not there yet)").into(),
+            );
         }
-        Diff::text(&path.display().to_string(), before, after)
+    }
+
+    /// The difference as people read it.
+    pub(crate) fn diff(&self, path: &Path) -> Diff {
+        let mut before = Map::new();
+        before.insert("path".to_owned(), path.to_string_lossy().into());
+        let mut after = before.clone();
+        self.data(&mut before, &mut after);
+        Diff::data(&before.into(), &after.into())
     }
 }
 
@@ -305,7 +317,7 @@ pub(crate) fn describe(look: &Look, path: &Path, result: Return) -> Return {
             look.group_of(gid)
                 .map_or_else(|| gid.to_string(), |g| g.name),
         )
-        .with("mode", mode::show(metadata.permissions().mode()))
+        .with("mode", mode::full(metadata.permissions().mode()))
         .with("state", state_of(&metadata))
         .with("size", metadata.size());
     result.maybe("secontext", context_of(path))

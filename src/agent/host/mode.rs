@@ -156,6 +156,12 @@ pub(crate) fn show(bits: u32) -> String {
     format!("{:04o}", bits & 0o7777)
 }
 
+/// `0644` and `01777`: a zero in front of whatever bits there are, as the
+/// modules that change files show a mode.
+pub(crate) fn full(bits: u32) -> String {
+    format!("0{:03o}", bits & 0o7777)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

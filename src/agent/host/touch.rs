@@ -282,7 +282,11 @@ impl Touch {
                 difference.group.map(|(_, gid)| Gid::from_raw(gid)),
                 AtFlags::SYMLINK_NOFOLLOW,
             )
-            .explain(format_args!("set the owner of {}", path.display()))?;
+            .explain(format_args!("set the owner of {}", path.display()))
+            .map_err(|failure| Failure {
+                message: format!("chown failed: {}", failure.message),
+                ..failure
+            })?;
         }
         if !metadata.is_symlink() {
             // Also when only the owner changed: chown clears the set-id bits.
@@ -374,7 +378,8 @@ impl Touch {
     /// Puts a hard link in place at once.
     pub(crate) fn hard_link(&mut self, target: &Path, path: &Path) -> Result<(), Failure> {
         let temporary = self.spare_name(path);
-        rustix::fs::linkat(CWD, target, CWD, &temporary, AtFlags::empty()).explain(
+        // A link to a symbolic link is a link to what that points to.
+        rustix::fs::linkat(CWD, target, CWD, &temporary, AtFlags::SYMLINK_FOLLOW).explain(
             format_args!("link {} to {}", path.display(), target.display()),
         )?;
         self.swap_in(&temporary, path)
@@ -485,6 +490,24 @@ pub(crate) fn parent(path: &Path) -> &Path {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         Some(_) => Path::new("."),
         None => Path::new("/"),
+    }
+}
+
+/// What a path is behind all its symbolic links, also if nothing is there.
+pub(crate) fn real_path(path: &Path) -> PathBuf {
+    let mut at = path.to_owned();
+    for _ in 0..40 {
+        if let Ok(real) = std::fs::canonicalize(&at) {
+            return real;
+        }
+        match std::fs::read_link(&at) {
+            Ok(target) => at = parent(&at).join(target),
+            Err(_) => break,
+        }
+    }
+    match (std::fs::canonicalize(parent(&at)), at.file_name()) {
+        (Ok(real), Some(name)) => real.join(name),
+        _ => at,
     }
 }
 

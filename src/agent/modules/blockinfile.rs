@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use ocplay_protocol::Diff;
 
 use super::lineinfile::{Plan, current, insert, insertion, missing};
-use super::pattern::{Text, bare, lines};
+use super::pattern::{Pattern, Text, bare, lines};
 use super::steps::{Body, Placement, Work, edit};
 use super::{Module, Verdict};
 use crate::host::attributes::file_arguments;
@@ -59,7 +59,7 @@ impl Module for BlockInFile {
 
     fn check(args: &Args, look: &Look) -> Result<Verdict<Plan>, Failure> {
         if args.insertafter.is_some() && args.insertbefore.is_some() {
-            return Err("insertafter and insertbefore cannot be used together".into());
+            return Err("parameters are mutually exclusive: insertbefore|insertafter".into());
         }
         let before = current(look, &args.path)?;
         let mut result = Return::new();
@@ -73,11 +73,12 @@ impl Module for BlockInFile {
             Some(bytes) => bytes.clone(),
             None if args.create => Vec::new(),
             None if !wanted => {
-                let result = result.with("msg", "File not present");
+                let text = format!("File {} not present", args.path.display());
+                let result = result.with("msg", text);
                 return Ok(plan(Work::default(), result).verdict());
             }
             None => {
-                let failure = missing(&args.path);
+                let failure = missing("Path", &args.path);
                 if !look.is_check() {
                     return Err(failure);
                 }
@@ -138,20 +139,24 @@ fn edited(args: &Args, text: &Text, wanted: bool) -> Result<String, Failure> {
     }
     let at = match at {
         Some(at) => at,
-        None => insertion(
-            &all,
-            args.insertafter.as_deref(),
-            args.insertbefore.as_deref(),
-            false,
-            text,
-        )?,
+        None => match across_lines(args, text)? {
+            Some(at) => at.min(all.len()),
+            None => insertion(
+                &all,
+                args.insertafter.as_deref(),
+                args.insertbefore.as_deref(),
+                false,
+                text,
+            )?,
+        },
     };
     let mut block = vec![format!("{begin}\n")];
-    block.extend(
-        text.adopt(&args.block)
-            .lines()
-            .map(|line| format!("{line}\n")),
-    );
+    block.extend(lines(&text.adopt(&args.block)));
+    if let Some(last) = block.last_mut()
+        && !last.ends_with('\n')
+    {
+        last.push('\n');
+    }
     block.push(format!("{end}\n"));
     let is_blank = |line: Option<&String>| line.is_none_or(|line| bare(line).is_empty());
     if args.prepend_newline && at > 0 && !is_blank(all.get(at - 1)) {
@@ -162,4 +167,31 @@ fn edited(args: &Args, text: &Text, wanted: bool) -> Result<String, Failure> {
     }
     insert(&mut all, at, block);
     Ok(all.concat())
+}
+
+/// Where the block goes by an expression with `(?m)`, which may match across
+/// lines.
+fn across_lines(args: &Args, text: &Text) -> Result<Option<usize>, Failure> {
+    let Some(expression) = args.insertafter.as_ref().or(args.insertbefore.as_ref()) else {
+        return Ok(None);
+    };
+    let flags = expression.strip_prefix("(?").and_then(|rest| {
+        let (flags, _) = rest.split_once(')')?;
+        flags.chars().all(char::is_alphabetic).then_some(flags)
+    });
+    if !flags.is_some_and(|flags| flags.contains('m')) {
+        return Ok(None);
+    }
+    let pattern = Pattern::new(&text.adopt(expression))?;
+    let Some(captures) = pattern.captures(&text.text)? else {
+        return Ok(None);
+    };
+    let newlines = |end: usize| text.text[..end].matches('\n').count();
+    Ok(captures.get(0).map(|found| {
+        if args.insertafter.is_some() {
+            newlines(found.end()) + 1
+        } else {
+            newlines(found.start())
+        }
+    }))
 }

@@ -40,6 +40,9 @@ ocplay_protocol::arguments! {
 
 pub(super) struct CommandModule;
 
+pub(super) const NO_COMMAND: &str = "one of the following is required: _raw_params, cmd, argv; \
+                                     write the command after the module's name";
+
 /// Standard input as the program gets it.
 pub(super) fn stdin(text: Option<&String>, newline: bool) -> Option<Vec<u8>> {
     text.map(|text| {
@@ -55,14 +58,14 @@ fn words_of(args: &Args) -> Result<Vec<String>, Failure> {
     let line = args.raw.as_ref().or(args.cmd.as_ref());
     let words = match (&args.argv, line) {
         (Some(_), Some(_)) => {
-            return Err("give either a command line or argv, not both".into());
+            return Err("parameters are mutually exclusive: _raw_params|cmd|argv".into());
         }
         (Some(argv), None) => argv.clone(),
         (None, Some(line)) => words::split(line)?,
         (None, None) => Vec::new(),
     };
     if words.is_empty() {
-        return Err("no command was given; write it after 'command:' or in argv".into());
+        return Err(NO_COMMAND.into());
     }
     Ok(words)
 }
@@ -94,6 +97,12 @@ impl Module for CommandModule {
             },
             shown: shown.clone(),
             strip: args.strip_empty_ends,
+            warning: args.executable.as_ref().map(|program| {
+                format!(
+                    "the parameter 'executable' is no longer supported with the 'command' module. \
+                     Not using '{program}'; the shell module takes it"
+                )
+            }),
         };
         let guards = Guards {
             creates: args.creates.as_deref().and_then(|path| path.to_str()),

@@ -5,11 +5,12 @@
 //! `template` arrives here too, as a copy with its text inline.
 
 use std::fs::Metadata;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use ocplay_protocol::{Blob, BlobKind, Diff};
 
+use super::stat::{Algorithm, checksum};
 use super::steps::{Body, Placement, Step, Work, content_diff, note, state_diff};
 use super::{Module, Verdict};
 use crate::host::attributes::{describe, file_arguments};
@@ -46,10 +47,15 @@ file_arguments! {
         checksum: Option<String>,
         /// Name of the source, where src is not it; set by template.
         _original_basename: Option<String>,
+        /// Path of the source on the controller, for the diff; set by template.
+        _source: Option<String>,
     }
 }
 
 pub(super) struct Copy;
+
+/// Larger files are not read once more for the old kind of checksum.
+const MOST_SUMMED: u64 = 8 << 20;
 
 pub(super) struct Plan {
     work: Work,
@@ -122,19 +128,28 @@ impl Module for Copy {
                 if let Some(expected) = &args.checksum
                     && *expected != item.sha1
                 {
-                    return Err(Failure::new(format!(
-                        "the source has the SHA-1 {}, not the expected {expected}",
-                        item.sha1
-                    )));
+                    return Err(Failure::new(
+                        "Copied file does not match the expected checksum. Transfer failed.",
+                    )
+                    .with("checksum", item.sha1)
+                    .with("expected_checksum", expected.as_str()));
                 }
             }
             job.item(item, &target)?;
         }
-        if let Some(warning) = job.warning {
+        if let Some(warning) = job.warning.take() {
             result = result.warn(warning);
+        }
+        if args.remote_src && !single {
+            job.top(&destination)?;
         }
         let work = job.work;
         if work.is_empty() {
+            let result = if single {
+                result.with("path", path.to_string_lossy())
+            } else {
+                result
+            };
             return Ok(Verdict::Same(describe(look, &path, result)));
         }
         let foreseen = result.clone();
@@ -156,6 +171,13 @@ impl Module for Copy {
         let mut result = plan.result;
         if let (true, Some(backup)) = (plan.single, backups.first()) {
             result = result.with("backup_file", backup.to_string_lossy());
+        }
+        if plan.single
+            && let Ok(Some(metadata)) = touch.stat(&plan.path)
+            && metadata.len() <= MOST_SUMMED
+        {
+            let sum = checksum(&plan.path, Algorithm::Md5)?;
+            result = result.with("md5sum", sum);
         }
         Ok(describe(touch, &plan.path, result))
     }
@@ -192,21 +214,21 @@ fn sources(args: &Args, look: &Look) -> Result<Option<Vec<Item>>, Failure> {
         }]));
     }
     let Some(src) = &args.src else {
-        return Err("nothing to copy: give src or content".into());
+        return Err("src (or content) is required".into());
     };
     let Some(metadata) = look.stat(src)? else {
         if look.is_check() {
             return Ok(None);
         }
         return Err(Failure::new(format!(
-            "src {} does not exist on this host",
+            "Source {} not found on this host",
             src.display()
         )));
     };
     let mut items = Vec::new();
     if metadata.is_dir() {
         let top = top_of(args, src);
-        walk(args, look, src, &top, &mut items, 0)?;
+        walk(args, look, src, &top, &mut items, &mut Vec::new())?;
     } else {
         items.push(host_item(look, src, PathBuf::new(), &metadata)?);
     }
@@ -276,7 +298,7 @@ fn host_item(
 ) -> Result<Item, Failure> {
     if !metadata.is_file() && !metadata.is_dir() {
         return Err(Failure::new(format!(
-            "{} is neither a file nor a directory and cannot be copied",
+            "Cannot copy invalid source '{}': not a file",
             path.display()
         )));
     }
@@ -304,17 +326,13 @@ fn walk(
     directory: &Path,
     name: &Path,
     items: &mut Vec<Item>,
-    depth: usize,
+    inside: &mut Vec<(u64, u64)>,
 ) -> Result<(), Failure> {
-    if depth > 100 {
-        return Err(Failure::new(format!(
-            "{} is nested too deeply, or a symbolic link leads back into it",
-            directory.display()
-        )));
-    }
-    if let Some(metadata) = look.stat(directory)? {
-        items.push(host_item(look, directory, name.to_owned(), &metadata)?);
-    }
+    let Some(metadata) = look.stat(directory)? else {
+        return Ok(());
+    };
+    items.push(host_item(look, directory, name.to_owned(), &metadata)?);
+    inside.push((metadata.dev(), metadata.ino()));
     let entries =
         std::fs::read_dir(directory).explain(format_args!("list {}", directory.display()))?;
     let mut names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
@@ -327,7 +345,13 @@ fn walk(
         };
         let behind = look.stat(&path)?;
         match behind {
-            _ if metadata.is_symlink() && (!args.local_follow || behind.is_none()) => {
+            // Also a link that leads back to where it is.
+            _ if metadata.is_symlink()
+                && (!args.local_follow
+                    || behind
+                        .as_ref()
+                        .is_none_or(|found| inside.contains(&(found.dev(), found.ino())))) =>
+            {
                 let target = std::fs::read_link(&path)
                     .explain(format_args!("read the link {}", path.display()))?;
                 items.push(Item {
@@ -340,12 +364,13 @@ fn walk(
                 });
             }
             Some(metadata) if metadata.is_dir() => {
-                walk(args, look, &path, &below, items, depth + 1)?;
+                walk(args, look, &path, &below, items, inside)?;
             }
             Some(metadata) => items.push(host_item(look, &path, below, &metadata)?),
             None => {}
         }
     }
+    inside.pop();
     Ok(())
 }
 
@@ -366,7 +391,7 @@ fn destination(args: &Args, look: &Look, single: bool) -> Result<PathBuf, Failur
     };
     if name.as_os_str().is_empty() {
         return Err(Failure::new(format!(
-            "dest {text} is a directory; with content it must name the file to write"
+            "can not use content with a dir as dest: {text} must name the file to write"
         )));
     }
     Ok(args.dest.join(name))
@@ -407,8 +432,8 @@ impl Job<'_> {
                 Ok(None)
             }
             None => Err(Failure::new(format!(
-                "the directory {} does not exist; create it first with the file module, or end \
-                 dest with '/'",
+                "Destination directory {} does not exist; create it first with the file module, or \
+                 end dest with '/'",
                 directory.display()
             ))),
         }
@@ -426,28 +451,82 @@ impl Job<'_> {
 
     fn item(&mut self, item: Item, target: &Path) -> Result<(), Failure> {
         match &item.kind {
-            BlobKind::Directory => self.directory(target),
+            BlobKind::Directory => self.directory(&item, target),
             BlobKind::Link(to) => self.link(Path::new(to), target),
             BlobKind::File => self.file(item, target),
         }
     }
 
-    fn directory(&mut self, target: &Path) -> Result<(), Failure> {
+    fn directory(&mut self, item: &Item, target: &Path) -> Result<(), Failure> {
         let planned = |step: &Step| matches!(step, Step::Directories(path, _) if path == target);
+        let mut wanted = self.directories.clone();
+        if self.args.remote_src {
+            // Within the host, directories look as their originals do.
+            wanted.mode = Some(Mode::Bits(item.mode));
+        }
         match self.look.stat(target)? {
-            Some(found) if found.is_dir() => Ok(()),
+            Some(found) if found.is_dir() => {
+                if self.args.remote_src {
+                    wanted.mode = None;
+                }
+                let below = item.name.components().count() > 1
+                    || (item.name.components().count() == 1 && self.is_contents());
+                if (below || self.args.remote_src)
+                    && let Some(difference) = wanted.difference(self.look, target, &found)
+                {
+                    let diff = difference.diff(target);
+                    self.work.add(Step::Settle(target.to_owned(), wanted), diff);
+                }
+                Ok(())
+            }
             Some(_) => Err(Failure::new(format!(
                 "{} is there and is no directory",
                 target.display()
             ))),
             None if self.work.steps.iter().any(planned) => Ok(()),
             None => {
-                let step = Step::Directories(target.to_owned(), self.directories.clone());
+                let step = Step::Directories(target.to_owned(), wanted);
                 let diff = state_diff(target, "absent", "directory");
                 self.work.add(step, diff);
                 Ok(())
             }
         }
+    }
+
+    /// The source ends in `/`: its contents are copied, not itself.
+    fn is_contents(&self) -> bool {
+        let src = self.args.src.as_ref();
+        src.is_some_and(|src| src.to_string_lossy().ends_with('/'))
+    }
+
+    /// The mode of a directory copied within the host is for itself alone.
+    fn top(&mut self, destination: &Path) -> Result<(), Failure> {
+        let mut path = destination.to_owned();
+        if let (false, true, Some(name)) = (
+            self.is_contents(),
+            self.look.stat(destination)?.is_some(),
+            self.args.src.as_deref().and_then(Path::file_name),
+        ) {
+            path = destination.join(name);
+        }
+        let mut wanted = self.wanted.clone();
+        if wanted.mode == Some(Mode::Preserve) {
+            wanted.mode = match self.args.src.as_deref().map(|src| self.look.stat(src)) {
+                Some(Ok(Some(found))) => Some(Mode::Bits(found.permissions().mode() & 0o7777)),
+                _ => None,
+            };
+        }
+        match self.look.lstat(&path)? {
+            Some(found) => {
+                if let Some(difference) = wanted.difference(self.look, &path, &found) {
+                    let diff = difference.diff(&path);
+                    self.work.add(Step::Settle(path, wanted), diff);
+                }
+            }
+            None if !wanted.is_empty() => self.work.steps.push(Step::Settle(path, wanted)),
+            None => {}
+        }
+        Ok(())
     }
 
     fn link(&mut self, to: &Path, target: &Path) -> Result<(), Failure> {
@@ -477,7 +556,8 @@ impl Job<'_> {
         let path = self.through_link(target);
         let found = self.look.lstat(&path)?;
         let mut wanted = self.wanted.clone();
-        if wanted.mode == Some(Mode::Preserve) {
+        let tree = !item.name.as_os_str().is_empty();
+        if wanted.mode == Some(Mode::Preserve) || (self.args.remote_src && tree) {
             wanted.mode = Some(Mode::Bits(item.mode));
         }
         let same = match &found {
@@ -494,6 +574,9 @@ impl Job<'_> {
             _ => false,
         };
         if same {
+            if self.args.remote_src && tree {
+                wanted.mode = None;
+            }
             if let Some(found) = &found
                 && let Some(difference) = wanted.difference(self.look, &path, found)
             {
@@ -501,6 +584,9 @@ impl Job<'_> {
                 self.work.add(Step::Settle(path, wanted), diff);
             }
             return Ok(());
+        }
+        if self.args.remote_src && wanted.mode.is_none() {
+            wanted.mode = Some(Mode::Bits(item.mode));
         }
         let diff = if self.look.wants_diff() {
             self.diff(&item, &path, found.as_ref())?

@@ -16,6 +16,8 @@ pub(super) struct Execution {
     /// The command as the result shows it.
     pub(super) shown: Value,
     pub(super) strip: bool,
+    /// Something to tell the user, whatever comes of it.
+    pub(super) warning: Option<String>,
 }
 
 /// Files that decide whether a command needs to run.
@@ -39,9 +41,10 @@ pub(super) fn verdict<P>(
         && !look.is_check()
     {
         return Err(Failure::new(format!(
-            "chdir: {} is no directory on this host; create it first",
+            "Unable to change directory before execution: {} is no directory on this host",
             directory.display()
-        )));
+        ))
+        .with_values(blank(shown).changed(false)));
     }
     let exists = |pattern: &str| {
         let pattern = look.expand(pattern);
@@ -51,36 +54,51 @@ pub(super) fn verdict<P>(
         };
         !glob::expand(&pattern).is_empty()
     };
-    let not_needed = |why: &str, path: &str, is: &str| {
+    let not_needed = |path: &str, is: &str| {
+        let would = if look.is_check() { "Would" } else { "Did" };
         Verdict::Same(
-            Return::new()
-                .with("cmd", shown.clone())
+            blank(shown)
                 .with("rc", 0)
                 .with("stdout", format!("skipped, since {path} {is}"))
-                .with("stderr", "")
-                .with("msg", format!("Did not run command since '{path}' {why}")),
+                .with(
+                    "msg",
+                    format!("{would} not run command since '{path}' {is}"),
+                ),
         )
     };
     if let Some(path) = guards.creates
         && exists(path)
     {
-        return Ok(not_needed("exists", path, "exists"));
+        return Ok(not_needed(path, "exists"));
     }
     if let Some(path) = guards.removes
         && !exists(path)
     {
-        return Ok(not_needed("does not exist", path, "does not exist"));
+        return Ok(not_needed(path, "does not exist"));
     }
+    let foreseen = blank(shown)
+        .with("rc", 0)
+        .with("msg", "Command would have run if not in check mode");
     if guards.creates.is_some() || guards.removes.is_some() {
-        let foreseen = Return::new()
-            .with("cmd", shown.clone())
-            .with("rc", 0)
-            .with("stdout", "")
-            .with("stderr", "")
-            .with("msg", "Command would have run if not in check mode");
         return Ok(Verdict::Change(plan, foreseen));
     }
+    if look.is_check() {
+        return Ok(Verdict::Skip(foreseen));
+    }
     Ok(Verdict::MustRun(plan))
+}
+
+/// The values that are always there, before anything has run.
+fn blank(shown: &Value) -> Return {
+    Return::new()
+        .with("cmd", shown.clone())
+        .with("stdout", "")
+        .with("stderr", "")
+        .with("rc", Value::Null)
+        .with("start", Value::Null)
+        .with("end", Value::Null)
+        .with("delta", Value::Null)
+        .with("msg", "")
 }
 
 impl Execution {
@@ -91,7 +109,11 @@ impl Execution {
         let output = touch.run(&self.command).map_err(|failure| Failure {
             data: {
                 let mut data = failure.data;
-                data.entry("cmd").or_insert_with(|| self.shown.clone());
+                for (name, value) in blank(&self.shown).values {
+                    if name != "msg" {
+                        data.entry(name).or_insert(value);
+                    }
+                }
                 data
             },
             ..failure
@@ -104,7 +126,11 @@ impl Execution {
                 bytes
             }
         };
-        let result = Return::new()
+        let mut result = Return::new();
+        if let Some(warning) = self.warning {
+            result = result.warn(warning);
+        }
+        let result = result
             .with("cmd", self.shown)
             .with("stdout", text(output.out()))
             .with("stderr", text(output.err()))

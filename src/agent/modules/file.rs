@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use ocplay_protocol::Diff;
+use serde_json::{Map, Value, json};
 
-use super::steps::{Step, Work, state_diff};
+use super::steps::{Step, Work};
 use super::{Module, Verdict};
 use crate::host::attributes::{describe, file_arguments, state_of};
 use crate::host::{
-    Explain, Failure, Look, Return, Settled, Touch, clock, missing_directories, parent,
+    Explain, Failure, Look, Return, Settled, Touch, clock, missing_directories, parent, real_path,
 };
 
 ocplay_protocol::choices! {
@@ -57,6 +58,8 @@ file_arguments! {
         modification_time_format: String = "%Y%m%d%H%M.%S".to_owned(),
         /// Basename for a path that is a directory; set by other modules.
         _original_basename: Option<String>,
+        /// Only tell whether the file looks binary; set by other modules.
+        _diff_peek: Option<bool>,
     }
 }
 
@@ -66,6 +69,34 @@ pub(super) struct Plan {
     work: Work,
     path: PathBuf,
     result: Return,
+    properties: Properties,
+    /// The path is new: it goes again if its attributes cannot be set.
+    fresh: bool,
+}
+
+/// Properties of the path before and after.
+#[derive(Default)]
+struct Properties {
+    before: Map<String, Value>,
+    after: Map<String, Value>,
+}
+
+impl Properties {
+    fn of(path: &Path) -> Self {
+        let mut both = Self::default();
+        let path = Value::from(path.to_string_lossy());
+        both.put("path", path.clone(), path);
+        both
+    }
+
+    fn put(&mut self, name: &str, before: impl Into<Value>, after: impl Into<Value>) {
+        self.before.insert(name.to_owned(), before.into());
+        self.after.insert(name.to_owned(), after.into());
+    }
+
+    fn value(&self) -> Value {
+        json!({ "before": self.before, "after": self.after })
+    }
 }
 
 impl Module for FileModule {
@@ -74,75 +105,131 @@ impl Module for FileModule {
     type Plan = Plan;
 
     fn check(args: &Args, look: &Look) -> Result<Verdict<Plan>, Failure> {
-        let mut path = args.path.clone();
+        let mut path = inside(args, look)?;
+        if args._diff_peek.is_some() {
+            let head = look.read(&path).ok().flatten().unwrap_or_default();
+            let binary = head.iter().take(8192).any(|byte| *byte == 0);
+            return Ok(Verdict::Same(
+                Return::new()
+                    .with("path", path.to_string_lossy())
+                    .with("appears_binary", binary),
+            ));
+        }
         let mut found = look.lstat(&path)?;
         let state = args.state.unwrap_or_else(|| default_state(args, &found));
+        let wrong = |text: &str| {
+            let path = path.to_string_lossy();
+            Err(Failure::new(text).with("path", path))
+        };
         if args.recurse && state != State::Directory {
-            return Err("recurse works only with state: directory".into());
+            return wrong("recurse option requires state to be 'directory'");
         }
         if args.src.is_some() && !matches!(state, State::Link | State::Hard) {
-            return Err(Failure::new(format!(
-                "src is the target of a link and means nothing with state: {}; use state: link, \
-                 or the copy module to copy a file",
-                state.word()
-            )));
+            return wrong(
+                "src option requires state to be 'link' or 'hard'; to copy a file use the copy \
+                 module",
+            );
         }
-        // Ansible follows links for everything but links and removal.
+        let shown = path.clone();
+        // Links are followed for everything but links and removal.
         if args.follow
             && found.as_ref().is_some_and(Metadata::is_symlink)
             && !matches!(state, State::Absent | State::Link | State::Hard)
-            && let Ok(real) = std::fs::canonicalize(&path)
         {
-            path = real;
+            path = real_path(&path);
             found = look.lstat(&path)?;
         }
         let wanted = args.attributes().settle(look)?;
-        let mut work = Work::default();
         let mut job = Job {
             args,
             look,
             path: &path,
             found: found.as_ref(),
             wanted: &wanted,
-            work: &mut work,
+            times: Times::new(args, state == State::Touch && found.is_some())?,
+            work: Work::default(),
+            properties: Properties::of(&path),
+            warnings: Vec::new(),
         };
-        let warning = match state {
-            State::Absent => job.absent(),
+        let was = job.was();
+        if was != state.word() {
+            job.properties.put("state", was, state.word());
+        }
+        match state {
+            State::Absent => job.absent()?,
             State::Directory => job.directory()?,
             State::File => job.file()?,
-            State::Touch => job.touch()?,
+            State::Touch => job.touch(),
             State::Link => job.link()?,
             State::Hard => job.hard_link()?,
-        };
-        let name = match state {
-            State::Touch | State::Link | State::Hard => "dest",
-            _ => "path",
-        };
-        let mut result = Return::new().with(name, path.to_string_lossy());
-        if matches!(state, State::Link | State::Hard)
-            && let Some(src) = &args.src
-        {
-            result = result.with("src", src.to_string_lossy());
         }
-        if let Some(warning) = warning {
+        if state != State::Absent && look.is_check() {
+            job.unknown_owners();
+        }
+        let Job {
+            work,
+            properties,
+            warnings,
+            ..
+        } = job;
+        let (name, value) = match state {
+            State::Touch => ("dest", &shown),
+            State::Link | State::Hard => ("dest", &path),
+            _ => ("path", &path),
+        };
+        let mut result = Return::new().with(name, value.to_string_lossy());
+        if matches!(state, State::Link | State::Hard) {
+            let src = args.src.clone().or_else(|| std::fs::read_link(&path).ok());
+            result = result.maybe("src", src.map(|src| src.to_string_lossy().into_owned()));
+        }
+        for warning in warnings {
             result = result.warn(warning);
         }
+        if look.wants_diff() && (state != State::Absent || !work.is_empty()) {
+            result = result.with("diff", properties.value());
+        }
         if work.is_empty() {
-            return Ok(Verdict::Same(describe(look, &path, result)));
+            return Ok(Verdict::Same(describe(look, value, result)));
         }
         let foreseen = result.clone().with("state", state.word());
-        let plan = Plan { work, path, result };
+        let plan = Plan {
+            work,
+            path: value.clone(),
+            result,
+            properties,
+            fresh: found.is_none() && state == State::Touch,
+        };
         Ok(Verdict::Change(plan, foreseen))
     }
 
     fn describe(plan: &Plan) -> Vec<Diff> {
-        plan.work.diffs.clone()
+        let before = plan.properties.before.clone().into();
+        vec![Diff::data(&before, &plan.properties.after.clone().into())]
     }
 
     fn apply(plan: Plan, touch: &mut Touch) -> Result<Return, Failure> {
-        plan.work.run(touch)?;
+        if let Err(failure) = plan.work.run(touch) {
+            if plan.fresh {
+                touch.remove(&plan.path)?;
+            }
+            return Err(failure.with("path", plan.path.to_string_lossy()));
+        }
         Ok(describe(touch, &plan.path, plan.result))
     }
+}
+
+/// What is put into a directory goes under its own name.
+fn inside(args: &Args, look: &Look) -> Result<PathBuf, Failure> {
+    let stays = matches!(args.state, Some(State::Link | State::Absent));
+    if stays || !look.stat(&args.path)?.is_some_and(|found| found.is_dir()) {
+        return Ok(args.path.clone());
+    }
+    let name = match (&args._original_basename, &args.src) {
+        (Some(name), _) if !name.is_empty() => Some(PathBuf::from(name)),
+        (_, Some(src)) => src.file_name().map(PathBuf::from),
+        _ => None,
+    };
+    Ok(name.map_or_else(|| args.path.clone(), |name| args.path.join(name)))
 }
 
 fn default_state(args: &Args, found: &Option<Metadata>) -> State {
@@ -156,6 +243,38 @@ fn default_state(args: &Args, found: &Option<Metadata>) -> State {
     }
 }
 
+/// The times to set; `None` leaves one as it is.
+struct Times {
+    access: Option<SystemTime>,
+    modification: Option<SystemTime>,
+}
+
+impl Times {
+    fn new(args: &Args, fresh_by_default: bool) -> Result<Self, Failure> {
+        let time = |given: &Option<String>, format: &str| match given.as_deref() {
+            None if !fresh_by_default => Ok(None),
+            None | Some("now") => Ok(Some(SystemTime::now())),
+            Some("preserve") => Ok(None),
+            Some(text) => clock::parse(text, format).map(Some).ok_or_else(|| {
+                Failure::new(format!(
+                    "Error while obtaining timestamp for time {text} using format {format}: the \
+                     two do not match (nor is it now or preserve)"
+                ))
+            }),
+        };
+        Ok(Self {
+            access: time(&args.access_time, &args.access_time_format)?,
+            modification: time(&args.modification_time, &args.modification_time_format)?,
+        })
+    }
+}
+
+/// Seconds since 1970 with their fraction.
+fn stamp(time: SystemTime) -> f64 {
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
+}
+
 /// Finding the steps for one state.
 struct Job<'a> {
     args: &'a Args,
@@ -163,64 +282,111 @@ struct Job<'a> {
     path: &'a Path,
     found: Option<&'a Metadata>,
     wanted: &'a Settled,
-    work: &'a mut Work,
+    times: Times,
+    work: Work,
+    properties: Properties,
+    warnings: Vec<String>,
 }
-
-/// Something to tell the user besides the steps.
-type Warning = Option<String>;
 
 impl Job<'_> {
     fn was(&self) -> &'static str {
         self.found.map_or("absent", state_of)
     }
 
-    /// Adds a step for the attributes if they differ.
+    fn add(&mut self, step: Step) {
+        self.work.steps.push(step);
+    }
+
+    /// Steps for the attributes and times of something that is there.
     fn settle(&mut self, path: &Path, metadata: &Metadata) {
         if let Some(difference) = self.wanted.difference(self.look, path, metadata) {
-            let step = Step::Settle(path.to_owned(), self.wanted.clone());
-            self.work.add(step, difference.diff(path));
+            if path == self.path {
+                let Properties { before, after } = &mut self.properties;
+                difference.data(before, after);
+            }
+            self.add(Step::Settle(path.to_owned(), self.wanted.clone()));
+        }
+        self.set_times(path, Some(metadata));
+    }
+
+    fn set_times(&mut self, path: &Path, metadata: Option<&Metadata>) {
+        let Times {
+            access,
+            modification,
+        } = self.times;
+        let is = |time: std::io::Result<SystemTime>| time.map_or(0.0, stamp);
+        let mut differs = false;
+        for (name, wanted, current) in [
+            ("mtime", modification, metadata.map(|m| is(m.modified()))),
+            ("atime", access, metadata.map(|m| is(m.accessed()))),
+        ] {
+            let Some(wanted) = wanted.map(stamp) else {
+                continue;
+            };
+            if current != Some(wanted) {
+                differs = true;
+                if path == self.path {
+                    self.properties.put(name, current, wanted);
+                }
+            }
+        }
+        if differs {
+            self.add(Step::Times {
+                path: path.to_owned(),
+                access,
+                modification,
+                follow: self.args.follow,
+            });
         }
     }
 
-    fn absent(&mut self) -> Warning {
-        if self.found.is_some() {
-            let diff = state_diff(self.path, self.was(), "absent");
-            self.work.add(Step::Remove(self.path.to_owned()), diff);
+    fn absent(&mut self) -> Result<(), Failure> {
+        let Some(metadata) = self.found else {
+            return Ok(());
+        };
+        if metadata.is_dir() && self.look.wants_diff() {
+            let mut directories = Vec::new();
+            let mut files = Vec::new();
+            contents(self.path, &mut directories, &mut files);
+            let content = json!({ "directories": directories, "files": files });
+            self.properties
+                .before
+                .insert("path_content".to_owned(), content);
         }
-        None
+        self.add(Step::Remove(self.path.to_owned()));
+        Ok(())
     }
 
-    fn directory(&mut self) -> Result<Warning, Failure> {
+    fn directory(&mut self) -> Result<(), Failure> {
         match self.found {
             Some(metadata) if metadata.is_dir() => {
-                let metadata = metadata.clone();
-                self.settle(self.path, &metadata);
-                if self.args.recurse && !self.wanted.is_empty() {
+                self.settle(self.path, metadata);
+                if self.args.recurse {
                     self.below(self.path, 0)?;
                 }
             }
             Some(_) => {
-                return Err(Failure::new(format!(
-                    "{} is there and is a {}, not a directory; remove it first (state: absent)",
+                let text = format!(
+                    "{} already exists as a {}; remove it first (state: absent)",
                     self.path.display(),
                     self.was()
-                )));
+                );
+                return Err(Failure::new(text).with("path", self.path.to_string_lossy()));
             }
             None => {
                 missing_directories(self.look, self.path)?;
-                let step = Step::Directories(self.path.to_owned(), self.wanted.clone());
-                let diff = state_diff(self.path, "absent", "directory");
-                self.work.add(step, diff);
+                self.add(Step::Directories(self.path.to_owned(), self.wanted.clone()));
+                self.set_times(self.path, None);
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     /// Attributes of everything in a directory.
     fn below(&mut self, directory: &Path, depth: usize) -> Result<(), Failure> {
         if depth > 200 {
             return Err(Failure::new(format!(
-                "{} is nested too deeply to recurse",
+                "{} is nested too deeply to recurse, or a link leads back into it",
                 directory.display()
             )));
         }
@@ -232,200 +398,166 @@ impl Job<'_> {
             let Some(metadata) = self.look.lstat(&path)? else {
                 continue;
             };
-            if metadata.is_symlink() {
-                if self.args.follow
-                    && let Ok(real) = std::fs::canonicalize(&path)
-                    && let Some(behind) = self.look.lstat(&real)?
-                {
-                    self.settle(&real, &behind);
-                } else {
-                    self.settle(&path, &metadata);
-                }
-                continue;
-            }
             self.settle(&path, &metadata);
             if metadata.is_dir() {
                 self.below(&path, depth + 1)?;
+            } else if metadata.is_symlink()
+                && self.args.follow
+                && let Ok(real) = std::fs::canonicalize(&path)
+                && let Some(behind) = self.look.lstat(&real)?
+                // A link into the tree: what it points to is visited anyway.
+                && !real.starts_with(self.path)
+            {
+                self.settle(&real, &behind);
+                if behind.is_dir() {
+                    self.below(&real, depth + 1)?;
+                }
             }
         }
         Ok(())
     }
 
-    fn file(&mut self) -> Result<Warning, Failure> {
-        let Some(metadata) = self.found else {
-            let text = format!(
-                "{} is not there; state: file only sets attributes, use state: touch or the copy \
-                 module to create it",
-                self.path.display()
-            );
-            if self.look.is_check() {
-                let step = Step::Settle(self.path.to_owned(), self.wanted.clone());
-                self.work.add(step, state_diff(self.path, "absent", "file"));
-                return Ok(Some(format!("{text}; an earlier task may do so")));
+    fn file(&mut self) -> Result<(), Failure> {
+        let was = self.was();
+        if let Some(metadata) = self.found
+            && matches!(was, "file" | "hard")
+        {
+            self.settle(self.path, metadata);
+            return Ok(());
+        }
+        let hint = match was {
+            "absent" => "state: file only sets attributes, state: touch or the copy module create",
+            "directory" => "use state: directory",
+            _ => "use follow: true for what it points to",
+        };
+        let text = format!(
+            "file ({}) is {was}, cannot continue; {hint}",
+            self.path.display()
+        );
+        if was == "absent" && self.look.is_check() {
+            self.add(Step::Settle(self.path.to_owned(), self.wanted.clone()));
+            self.warnings
+                .push(format!("{text} (an earlier task may do so)"));
+            return Ok(());
+        }
+        let path = self.path.to_string_lossy();
+        Err(Failure::new(text).with("path", path).with("state", was))
+    }
+
+    fn touch(&mut self) {
+        match self.found {
+            Some(metadata) => self.settle(self.path, metadata),
+            None => {
+                self.add(Step::Create(self.path.to_owned()));
+                if !self.wanted.is_empty() {
+                    self.add(Step::Settle(self.path.to_owned(), self.wanted.clone()));
+                }
+                self.set_times(self.path, None);
             }
-            return Err(text.into());
-        };
-        if metadata.is_dir() {
-            return Err(Failure::new(format!(
-                "{} is a directory, not a file; use state: directory",
-                self.path.display()
-            )));
         }
-        let metadata = metadata.clone();
-        self.settle(self.path, &metadata);
-        Ok(None)
     }
 
-    fn touch(&mut self) -> Result<Warning, Failure> {
-        let time = |given: &Option<String>, format: &str| match given.as_deref() {
-            None if self.found.is_none() => Ok(None),
-            None | Some("now") => Ok(Some(SystemTime::now())),
-            Some("preserve") => Ok(None),
-            Some(text) => clock::parse(text, format).map(Some).ok_or_else(|| {
-                Failure::new(format!(
-                    "'{text}' is no time of the form {format} (nor now, nor preserve)"
-                ))
-            }),
-        };
-        let access = time(&self.args.access_time, &self.args.access_time_format)?;
-        let modification = time(
-            &self.args.modification_time,
-            &self.args.modification_time_format,
-        )?;
-        if self.found.is_none() {
-            let step = Step::Create(self.path.to_owned());
-            self.work
-                .add(step, state_diff(self.path, "absent", "touch"));
-        }
-        // A time that was given and is there already is no change.
-        let same = |wanted: Option<SystemTime>, seconds: i64| {
-            wanted
-                .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok())
-                .is_none_or(|since| since.as_secs() as i64 == seconds && since.subsec_nanos() == 0)
-        };
-        let times_same = self.found.is_some_and(|metadata| {
-            same(access, metadata.atime()) && same(modification, metadata.mtime())
-        });
-        if (access.is_some() || modification.is_some()) && !times_same {
-            let step = Step::Times {
-                path: self.path.to_owned(),
-                access,
-                modification,
-                follow: self.args.follow,
-            };
-            let diff = Diff::text(
-                &self.path.display().to_string(),
-                "times: as they are\n",
-                "times: set anew\n",
-            );
-            self.work.add(step, diff);
-        }
-        match self.found.cloned() {
-            Some(metadata) => self.settle(self.path, &metadata),
-            None if !self.wanted.is_empty() => self
-                .work
-                .steps
-                .push(Step::Settle(self.path.to_owned(), self.wanted.clone())),
-            None => {}
-        }
-        Ok(None)
-    }
-
-    fn link(&mut self) -> Result<Warning, Failure> {
+    fn link(&mut self) -> Result<(), Failure> {
         let current = match self.found {
             Some(metadata) if metadata.is_symlink() => std::fs::read_link(self.path).ok(),
             _ => None,
         };
         let Some(target) = self.args.src.clone().or_else(|| current.clone()) else {
-            return Err("src is required: the path that the link shall point to".into());
+            return Err(match self.was() {
+                "directory" | "file" | "hard" if !self.args.force => self.in_the_way("symlink"),
+                _ => Failure::new("src is required for creating new symlinks"),
+            });
         };
         let behind = parent(self.path).join(&target);
         let exists = self.look.stat(&behind)?.is_some();
-        if !exists && !self.args.force && current.as_ref() != Some(&target) && !self.look.is_check()
-        {
+        let same = current.as_ref() == Some(&target);
+        if !exists && !self.args.force && !same && !self.look.is_check() {
             return Err(Failure::new(format!(
-                "the target {} does not exist; create it first, or set force: true to make the \
-                 link all the same",
+                "src file does not exist, use 'force=yes' if you really want to create the link: \
+                 {}",
                 behind.display()
-            )));
+            ))
+            .with("path", self.path.to_string_lossy())
+            .with("src", target.to_string_lossy()));
         }
-        if current.as_ref() != Some(&target) {
+        if !same {
             match self.was() {
                 "absent" | "link" => {}
-                "directory" if !self.args.force => return Err(self.in_the_way("link")),
+                _ if !self.args.force => return Err(self.in_the_way("symlink")),
                 "directory" => {
                     let empty =
                         std::fs::read_dir(self.path).is_ok_and(|mut all| all.next().is_none());
                     if !empty {
-                        return Err(Failure::new(format!(
-                            "{} is a directory with something in it and is not replaced by a \
-                             link; remove it first (state: absent)",
+                        let text = format!(
+                            "the directory {} is not empty, refusing to convert it; remove it \
+                             first (state: absent)",
                             self.path.display()
-                        )));
+                        );
+                        return Err(Failure::new(text).with("path", self.path.to_string_lossy()));
                     }
-                    self.work.steps.push(Step::Remove(self.path.to_owned()));
+                    self.add(Step::Remove(self.path.to_owned()));
                 }
-                _ if !self.args.force => return Err(self.in_the_way("link")),
                 _ => {}
             }
-            let shown = |target: &Path| format!("link to {}\n", target.display());
-            let before = match &current {
-                Some(target) => shown(target),
-                None if self.found.is_some() => format!("{}\n", self.was()),
-                None => String::new(),
-            };
-            let diff = Diff::text(&self.path.display().to_string(), before, shown(&target));
-            let step = Step::Link {
+            if let Some(current) = &current {
+                let shown = |path: &Path| path.to_string_lossy().into_owned();
+                self.properties.put("src", shown(current), shown(&target));
+            }
+            self.add(Step::Link {
                 target: target.clone(),
                 path: self.path.to_owned(),
-            };
-            self.work.add(step, diff);
+            });
         }
-        if self.args.follow {
-            if let Some(metadata) = self.look.stat(&behind)? {
-                let real = std::fs::canonicalize(&behind).unwrap_or_else(|_| behind.clone());
-                self.settle(&real, &metadata);
+        if !self.args.follow {
+            match self.found.filter(|metadata| metadata.is_symlink()) {
+                Some(metadata) if same => self.settle(self.path, metadata),
+                _ if self.wanted.is_empty() => {}
+                _ => self.add(Step::Settle(self.path.to_owned(), self.wanted.clone())),
             }
-        } else if self.wanted.uid.is_some() || self.wanted.gid.is_some() {
-            match self.found.filter(|metadata| metadata.is_symlink()).cloned() {
-                Some(metadata) if current.as_ref() == Some(&target) => {
-                    self.settle(self.path, &metadata);
-                }
-                _ => self
-                    .work
-                    .steps
-                    .push(Step::Settle(self.path.to_owned(), self.wanted.clone())),
-            }
+        } else if let Some(metadata) = self.look.stat(&behind)? {
+            let real = std::fs::canonicalize(&behind).unwrap_or_else(|_| behind.clone());
+            self.settle(&real, &metadata);
+        } else if self.look.is_check() {
+            self.warnings.push(format!(
+                "the target {} does not exist yet",
+                behind.display()
+            ));
+        } else {
+            self.warnings.push(
+                "Cannot set fs attributes on a non-existent symlink target. follow should be set \
+                 to False to avoid this."
+                    .to_owned(),
+            );
         }
-        let warning = (!exists && self.look.is_check())
-            .then(|| format!("the target {} does not exist yet", behind.display()));
-        Ok(warning)
+        Ok(())
     }
 
-    fn hard_link(&mut self) -> Result<Warning, Failure> {
+    fn hard_link(&mut self) -> Result<(), Failure> {
+        let dest = self.path.to_string_lossy().into_owned();
         let Some(target) = self.args.src.clone() else {
-            return match self.found.cloned() {
-                Some(metadata) if !metadata.is_dir() => {
-                    self.settle(self.path, &metadata);
-                    Ok(None)
+            return match self.found {
+                Some(metadata) if self.was() == "hard" => {
+                    self.settle(self.path, metadata);
+                    Ok(())
                 }
-                _ => Err("src is required: the file that shall be linked to".into()),
+                _ => Err("src is required for creating new hardlinks".into()),
             };
+        };
+        let failed = |text: &str| {
+            Failure::new(text)
+                .with("dest", dest.as_str())
+                .with("src", target.to_string_lossy())
         };
         let Some(source) = self.look.stat(&target)? else {
             if self.look.is_check() {
-                let step = Step::HardLink {
+                self.add(Step::HardLink {
                     target,
                     path: self.path.to_owned(),
-                };
-                self.work
-                    .add(step, state_diff(self.path, self.was(), "hard"));
-                return Ok(Some("src does not exist yet".to_owned()));
+                });
+                self.warnings.push("src does not exist yet".to_owned());
+                return Ok(());
             }
-            return Err(Failure::new(format!(
-                "src {} does not exist; a hard link needs an existing file",
-                target.display()
-            )));
+            return Err(failed("src does not exist"));
         };
         let same = self
             .found
@@ -433,28 +565,91 @@ impl Job<'_> {
         if !same {
             match self.was() {
                 "absent" | "link" => {}
-                "directory" => return Err(self.in_the_way("hard link")),
-                _ if !self.args.force => return Err(self.in_the_way("hard link")),
+                "hard" | "directory" if !self.args.force => {
+                    return Err(failed(
+                        "Cannot link, different hard link exists at destination",
+                    ));
+                }
+                "directory" => {
+                    return Err(failed("Cannot link: a directory exists at destination"));
+                }
+                "file" if !self.args.force => {
+                    return Err(failed("Cannot link, file exists at destination"));
+                }
                 _ => {}
             }
-            let step = Step::HardLink {
+            self.add(Step::HardLink {
                 target,
                 path: self.path.to_owned(),
-            };
-            self.work
-                .add(step, state_diff(self.path, self.was(), "hard"));
+            });
         }
         // Both names have the same attributes: those of the source.
-        self.settle(self.path, &source);
-        Ok(None)
+        if let Some(difference) = self.wanted.difference(self.look, self.path, &source) {
+            let Properties { before, after } = &mut self.properties;
+            difference.data(before, after);
+            self.add(Step::Settle(self.path.to_owned(), self.wanted.clone()));
+        }
+        if same {
+            self.set_times(self.path, Some(&source));
+        }
+        Ok(())
     }
 
     fn in_the_way(&self, wanted: &str) -> Failure {
-        Failure::new(format!(
-            "{} is there and is a {}, which is not replaced by a {wanted}; set force: true or \
-             remove it first (state: absent)",
-            self.path.display(),
-            self.was()
-        ))
+        let text = format!(
+            "refusing to convert from {} to {wanted} for {}; set force: true or remove it first \
+             (state: absent)",
+            self.was(),
+            self.path.display()
+        );
+        Failure::new(text).with("path", self.path.to_string_lossy())
+    }
+
+    /// In check mode an earlier task may be about to create them.
+    fn unknown_owners(&mut self) {
+        for unknown in &self.wanted.unknown {
+            let kind = unknown.split(' ').next().unwrap_or_default();
+            self.warnings.push(format!(
+                "failed to look up {unknown}. Create {kind} up to this point in real play"
+            ));
+        }
+        let numeric = |name: &Option<String>| name.as_ref().and_then(|name| name.parse().ok());
+        if let Some(uid) = numeric(&self.args.owner)
+            && self.look.user_of(uid).is_none()
+        {
+            self.warnings.push(format!(
+                "failed to look up user with uid {uid}. Create user up to this point in real play"
+            ));
+        }
+        if let Some(gid) = numeric(&self.args.group)
+            && self.look.group_of(gid).is_none()
+        {
+            self.warnings.push(format!(
+                "failed to look up group with gid {gid}. Create group up to this point in real play"
+            ));
+        }
+    }
+}
+
+/// Everything below a directory, for the diff of its removal.
+fn contents(directory: &Path, directories: &mut Vec<Value>, files: &mut Vec<Value>) {
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        return;
+    };
+    let mut below = Vec::new();
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let shown = Value::from(path.to_string_lossy());
+        if path.is_dir() {
+            directories.push(shown);
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                below.push(path);
+            }
+        } else {
+            files.push(shown);
+        }
+    }
+    for path in below {
+        contents(&path, directories, files);
     }
 }

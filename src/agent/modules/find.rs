@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::pattern::Pattern;
 use super::stat::{self, Algorithm};
 use super::{Module, Verdict};
-use crate::host::{Failure, Look, Mode, Return, Touch, glob};
+use crate::host::{Command, Failure, Look, Mode, Return, Touch, glob};
 
 ocplay_protocol::choices! {
     /// What is looked for.
@@ -69,7 +69,7 @@ ocplay_protocol::arguments! {
         exact_mode: bool = true,
         /// Stop after so many.
         limit: Option<i64>,
-        /// Encoding for contains; bytes are taken as they are.
+        /// Encoding of the files, for contains.
         encoding: Option<String>,
     }
 }
@@ -89,13 +89,9 @@ impl Module for Find {
             contains: args
                 .contains
                 .as_deref()
-                .map(|text| {
-                    let text = if args.read_whole_file {
-                        text.to_owned()
-                    } else {
-                        format!("^(?:{text})")
-                    };
-                    Pattern::with_flags(if args.read_whole_file { "" } else { "m" }, &text)
+                .map(|text| match args.read_whole_file {
+                    true => Pattern::new(text),
+                    false => Pattern::new(&format!("^(?:{text})")),
                 })
                 .transpose()?,
             size: args.size.as_deref().map(size).transpose()?,
@@ -107,29 +103,44 @@ impl Module for Find {
             examined: 0,
             skipped: Map::new(),
         };
+        if let Some(limit) = args.limit.filter(|limit| *limit <= 0) {
+            return Err(Failure::new(format!(
+                "limit cannot be {limit} (use None for unlimited)"
+            )));
+        }
+        let mut warnings = Vec::new();
         for path in &args.paths {
-            if look.stat(path)?.is_some_and(|found| found.is_dir()) {
-                search.directory(path, 1)?;
-            } else {
-                let shown = path.to_string_lossy().into_owned();
-                search
-                    .skipped
-                    .insert(shown, json!("it is no directory on this host"));
+            let shown = path.to_string_lossy().into_owned();
+            let walked = match look.stat(path)?.is_some_and(|found| found.is_dir()) {
+                true => search.directory(path, 1),
+                false => Err(Failure::new(format!("'{shown}' is not a directory"))),
+            };
+            if let Err(failure) = walked {
+                look.sleep(std::time::Duration::ZERO)?;
+                warnings.push(format!(
+                    "Skipped '{shown}' path due to this access issue: {}",
+                    failure.message
+                ));
+                search.skipped.insert(shown, failure.message.into());
             }
         }
-        let message = if search.skipped.is_empty() {
-            "All paths examined"
-        } else {
+        let message = if !warnings.is_empty() {
             "Not all paths examined, check warnings for details"
+        } else if search.is_full() {
+            "Limit of matches reached"
+        } else {
+            "All paths examined"
         };
-        Ok(Verdict::Same(
-            Return::new()
-                .with("matched", search.files.len())
-                .with("examined", search.examined)
-                .with("files", search.files)
-                .with("skipped_paths", search.skipped)
-                .with("msg", message),
-        ))
+        let mut result = Return::new()
+            .with("matched", search.files.len())
+            .with("examined", search.examined)
+            .with("files", search.files)
+            .with("skipped_paths", search.skipped)
+            .with("msg", message);
+        for warning in warnings {
+            result = result.warn(warning);
+        }
+        Ok(Verdict::Same(result))
     }
 
     fn describe(plan: &Self::Plan) -> Vec<Diff> {
@@ -188,9 +199,10 @@ fn measure(text: &str, units: &[(char, i64)], what: &str) -> Result<i64, Failure
     let wrong = || {
         let known: Vec<String> = units.iter().map(|(unit, _)| unit.to_string()).collect();
         Failure::new(format!(
-            "{what} '{text}' is not a number with one of the units {}",
+            "failed to process {what}: '{text}' is not a number with one of the units {}",
             known.join(", ")
         ))
+        .with(what, text)
     };
     let lower = text.trim().to_lowercase();
     let end = lower
@@ -272,28 +284,42 @@ impl Search<'_> {
         };
         let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         paths.sort();
+        self.examined += paths.len();
+        // What lies one level too deep was looked at, but is no result.
+        let too_deep = self
+            .args
+            .depth
+            .is_some_and(|depth| depth > 0 && level > depth);
+        if too_deep {
+            return Ok(());
+        }
+        // Files first, then directories, then what is in them.
+        paths.sort_by_key(|path| path.is_dir());
+        let mut below = Vec::new();
         for path in paths {
             if self.is_full() {
-                break;
+                return Ok(());
             }
-            self.examined += 1;
             let Some(metadata) = self.look.lstat(&path)? else {
                 continue;
             };
             if self.wants(&path, &metadata)? {
                 let mut facts = stat::common(self.look, &path, &metadata);
+                for name in ["pw_name", "gr_name"] {
+                    facts.entry(name).or_insert_with(|| json!(""));
+                }
                 if self.args.get_checksum && metadata.is_file() {
                     let sum = stat::checksum(&path, self.args.checksum_algorithm)?;
                     facts.insert("checksum".to_owned(), json!(sum));
                 }
                 self.files.push(Value::Object(facts));
             }
-            let below =
-                metadata.is_dir() || (self.args.follow && metadata.is_symlink() && path.is_dir());
-            let deeper = self.args.depth.is_none_or(|depth| level < depth) && level < 100;
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if self.args.recurse && below && deeper && (self.args.hidden || !name.starts_with('.'))
-            {
+            if metadata.is_dir() || (self.args.follow && metadata.is_symlink() && path.is_dir()) {
+                below.push(path);
+            }
+        }
+        if self.args.recurse && level < 200 {
+            for path in below {
                 self.directory(&path, level + 1)?;
             }
         }
@@ -320,7 +346,7 @@ impl Search<'_> {
             return Ok(false);
         }
         let length = i64::try_from(metadata.len()).unwrap_or(i64::MAX);
-        if self.size.is_some_and(|size| !within(length, size)) {
+        if metadata.is_file() && self.size.is_some_and(|size| !within(length, size)) {
             return Ok(false);
         }
         if let Some(mode) = &self.args.mode {
@@ -336,12 +362,53 @@ impl Search<'_> {
             }
         }
         match &self.contains {
-            Some(pattern) if metadata.is_file() => {
-                let text = self.look.read_text(path)?.unwrap_or_default();
-                pattern.is_match(&text)
+            Some(pattern) if self.args.file_type == Kind::File => {
+                let text = self.text(path)?;
+                if self.args.read_whole_file {
+                    return pattern.is_match(&text);
+                }
+                for line in text.lines() {
+                    if pattern.is_match(line)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
             }
             _ => Ok(true),
         }
+    }
+
+    /// A file's text in its encoding; without one, whatever is no UTF-8 is
+    /// replaced. Rare encodings are the host's `iconv`'s affair.
+    fn text(&self, path: &Path) -> Result<String, Failure> {
+        let Ok(Some(bytes)) = self.look.read(path) else {
+            return Ok(String::new());
+        };
+        let Some(encoding) = self.args.encoding.as_deref() else {
+            return Ok(String::from_utf8_lossy(&bytes).into_owned());
+        };
+        let wrong = || {
+            Failure::new(format!(
+                "Failed to read the file {} due to an encoding error. current encoding: {encoding}",
+                path.display()
+            ))
+        };
+        match encoding.to_lowercase().replace('_', "-").as_str() {
+            "utf-8" | "utf8" => return String::from_utf8(bytes).map_err(|_| wrong()),
+            "latin-1" | "latin1" | "iso-8859-1" => {
+                return Ok(bytes.into_iter().map(char::from).collect());
+            }
+            _ => {}
+        }
+        let argv = ["iconv", "-f", encoding, "-t", "UTF-8"];
+        let output = self.look.ask(&Command::new(argv).stdin(bytes))?;
+        if output.ok() {
+            return Ok(output.out());
+        }
+        if output.err().contains("supported") || output.err().contains("unknown") {
+            return Err(Failure::new(format!("unknown encoding: {encoding}")));
+        }
+        Err(wrong())
     }
 }
 

@@ -24,6 +24,8 @@ ocplay_protocol::arguments! {
 
 pub(super) struct Getent;
 
+const NOT_FOUND: &str = "One or more supplied key could not be found in the database.";
+
 impl Module for Getent {
     const NAME: &'static str = "getent";
     type Args = Args;
@@ -38,28 +40,20 @@ impl Module for Getent {
         argv.extend(args.key.as_deref());
         let output = look.query(argv)?;
         let fact = format!("getent_{}", args.database);
+        let mut message = None;
         let entries = match output.code {
             0 => entries(args, &output.out()),
+            1 => return Err("Missing arguments, or database unknown.".into()),
             2 if !args.fail_key => {
                 let mut none = Map::new();
                 if let Some(key) = &args.key {
                     none.insert(key.clone(), Value::Null);
                 }
+                message = Some(NOT_FOUND);
                 none
             }
-            2 => {
-                return Err(Failure::new(format!(
-                    "'{}' is not in the database {}; set fail_key: false if that is fine",
-                    args.key.as_deref().unwrap_or_default(),
-                    args.database
-                )));
-            }
-            3 => {
-                return Err(Failure::new(format!(
-                    "the database {} cannot be listed; give a key",
-                    args.database
-                )));
-            }
+            2 => return Err(NOT_FOUND.into()),
+            3 => return Err("Enumeration not supported on this database.".into()),
             _ => {
                 let message = format!(
                     "getent cannot read the database {}: {}",
@@ -72,7 +66,9 @@ impl Module for Getent {
         let mut facts = Map::new();
         facts.insert(fact, Value::Object(entries));
         Ok(Verdict::Same(
-            Return::new().with("ansible_facts", Value::Object(facts)),
+            Return::new()
+                .with("ansible_facts", Value::Object(facts))
+                .maybe("msg", message),
         ))
     }
 
@@ -89,13 +85,25 @@ fn entries(args: &Args, text: &str) -> Map<String, Value> {
     let by_colon = ["passwd", "shadow", "group", "gshadow"].contains(&args.database.as_str());
     let separator = args.split.as_deref().or(by_colon.then_some(":"));
     let mut found = Map::new();
+    let mut many: Vec<&str> = Vec::new();
     for line in text.lines() {
         let fields: Vec<&str> = match separator {
             Some(separator) => line.split(separator).collect(),
             None => line.split_whitespace().collect(),
         };
         if let Some((first, rest)) = fields.split_first() {
-            found.insert((*first).to_owned(), json!(rest));
+            let rest = json!(rest);
+            // Several entries of one name become a list of them.
+            match (found.get_mut(*first), many.contains(first)) {
+                (Some(Value::Array(all)), true) => all.push(rest),
+                (Some(one), _) => {
+                    *one = json!([one.take(), rest]);
+                    many.push(first);
+                }
+                (None, _) => {
+                    found.insert((*first).to_owned(), rest);
+                }
+            }
         }
     }
     found

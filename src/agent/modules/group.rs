@@ -39,6 +39,7 @@ pub(super) struct Group;
 pub(super) struct Plan {
     command: Command,
     name: String,
+    system: bool,
     before: String,
     after: String,
 }
@@ -49,11 +50,27 @@ impl Module for Group {
     type Plan = Plan;
 
     fn check(args: &Args, look: &Look) -> Result<Verdict<Plan>, Failure> {
+        if args.non_unique && args.gid.is_none() {
+            return Err("non_unique is True but all of the following are missing: gid".into());
+        }
+        if args.force && args.local {
+            return Err(
+                "force is not a valid option for local, force=True and local=True are mutually \
+                 exclusive"
+                    .into(),
+            );
+        }
+        for (name, value) in [("gid_min", args.gid_min), ("gid_max", args.gid_max)] {
+            if args.local && value.is_some() {
+                return Err(Failure::new(format!(
+                    "'{name}' can not be used with 'local'"
+                )));
+            }
+        }
         let found = look.group(&args.name);
         let result = Return::new()
             .with("name", args.name.as_str())
-            .with("state", args.state.word())
-            .with("system", args.system);
+            .with("state", args.state.word());
         let gid = args.gid.map(|gid| gid.to_string());
         let mut argv: Vec<String> = Vec::new();
         let mut word = |text: &str| argv.push(text.to_owned());
@@ -61,7 +78,9 @@ impl Module for Group {
             (State::Present, Some(group)) => {
                 let same = args.gid.is_none_or(|gid| gid == i64::from(group.gid));
                 if same {
-                    return Ok(Verdict::Same(result.with("gid", group.gid)));
+                    return Ok(Verdict::Same(
+                        result.with("system", args.system).with("gid", group.gid),
+                    ));
                 }
                 word("groupmod");
                 (
@@ -102,6 +121,7 @@ impl Module for Group {
         let plan = Plan {
             command: Command::new(argv),
             name: args.name.clone(),
+            system: args.system,
             before,
             after,
         };
@@ -122,6 +142,7 @@ impl Module for Group {
         Ok(Return::new()
             .with("name", plan.name.as_str())
             .with("state", if group.is_some() { "present" } else { "absent" })
+            .maybe("system", group.as_ref().map(|_| plan.system))
             .maybe("gid", group.map(|group| group.gid)))
     }
 }

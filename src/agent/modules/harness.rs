@@ -78,7 +78,9 @@ fn run<M: Module>(args: &str, context: Context) -> Outcome {
             outcome.changed = failure.changed;
             let mut values = Map::new();
             values.insert("msg".to_owned(), Value::String(failure.message));
-            values.extend(failure.data);
+            for (name, value) in failure.data {
+                values.entry(name).or_insert(value);
+            }
             outcome.result = text(values);
         }
     }
@@ -112,6 +114,7 @@ fn steps<M: Module>(
             }
             M::apply(plan, &mut Touch::new(look))
         }
+        Verdict::Always(plan) => M::apply(plan, &mut Touch::new(look)),
         Verdict::MustRun(plan) => {
             if look.is_check() {
                 outcome.skipped = true;
@@ -121,7 +124,7 @@ fn steps<M: Module>(
                     .with("stderr", "")
                     .with(
                         "msg",
-                        "not run in check mode, since its effect cannot be foreseen",
+                        format!("remote module ({}) does not support check mode", M::NAME),
                     ));
             }
             outcome.changed = true;

@@ -97,6 +97,21 @@ impl Module for LineInFile {
         consistent(args)?;
         let before = current(look, &args.path)?;
         let mut result = Return::new();
+        let empty = |text: &Option<String>| text.as_deref() == Some("");
+        if empty(&args.regexp) {
+            result = result.warn(
+                "The regular expression is an empty string, which will match every line in the \
+                 file. This may have unintended consequences, such as replacing the last line in \
+                 the file rather than appending. If this is desired, use '^' to match every line \
+                 in the file and avoid this warning.",
+            );
+        } else if empty(&args.search_string) {
+            result = result.warn(
+                "The search string is an empty string, which will match every line in the file. \
+                 This may have unintended consequences, such as replacing the last line in the \
+                 file rather than appending.",
+            );
+        }
         let plan = |work, result| Plan {
             work,
             result,
@@ -110,7 +125,7 @@ impl Module for LineInFile {
             }
             (None, State::Present) if args.create => Vec::new(),
             (None, State::Present) => {
-                let failure = missing(&args.path);
+                let failure = missing("Destination", &args.path);
                 if !look.is_check() {
                     return Err(failure);
                 }
@@ -157,18 +172,16 @@ impl Module for LineInFile {
 /// Content of the file to edit, `None` if there is none.
 pub(super) fn current(look: &Look, path: &std::path::Path) -> Result<Option<Vec<u8>>, Failure> {
     if look.stat(path)?.is_some_and(|found| found.is_dir()) {
-        return Err(Failure::new(format!(
-            "{} is a directory, not a text file",
-            path.display()
-        ))
-        .with("rc", 256));
+        return Err(
+            Failure::new(format!("Path {} is a directory !", path.display())).with("rc", 256),
+        );
     }
     look.read(path)
 }
 
-pub(super) fn missing(path: &std::path::Path) -> Failure {
+pub(super) fn missing(kind: &str, path: &std::path::Path) -> Failure {
     Failure::new(format!(
-        "{} does not exist; set create: true to have it created",
+        "{kind} {} does not exist ! Set create: true to have it created",
         path.display()
     ))
     .with("rc", 257)
@@ -177,20 +190,23 @@ pub(super) fn missing(path: &std::path::Path) -> Failure {
 fn consistent(args: &Args) -> Result<(), Failure> {
     let wrong = |text: &str| Err(Failure::new(text));
     if args.regexp.is_some() && args.search_string.is_some() {
-        return wrong("regexp and search_string cannot be used together");
+        return wrong("parameters are mutually exclusive: regexp|search_string");
+    }
+    if args.backrefs && args.search_string.is_some() {
+        return wrong("parameters are mutually exclusive: backrefs|search_string");
     }
     if args.insertafter.is_some() && args.insertbefore.is_some() {
-        return wrong("insertafter and insertbefore cannot be used together");
+        return wrong("parameters are mutually exclusive: insertbefore|insertafter");
     }
     match args.state {
-        State::Present if args.line.is_none() => wrong("line is required with state: present"),
+        State::Present if args.line.is_none() => wrong("line is required with state=present"),
         State::Present if args.backrefs && args.regexp.is_none() => {
-            wrong("backrefs needs regexp, whose groups it fills in")
+            wrong("regexp is required with backrefs=true")
         }
         State::Absent
             if args.line.is_none() && args.regexp.is_none() && args.search_string.is_none() =>
         {
-            wrong("state: absent needs one of line, regexp or search_string")
+            wrong("one of line, search_string, or regexp is required with state=absent")
         }
         _ => Ok(()),
     }

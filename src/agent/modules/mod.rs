@@ -41,6 +41,8 @@ pub(crate) enum Verdict<P> {
     Change(P, Return),
     /// Nobody can foresee the effect, so it is not tried in check mode.
     MustRun(P),
+    /// What is run knows about check mode itself.
+    Always(P),
     /// Not for this host or this mode.
     Skip(Return),
 }
@@ -73,6 +75,7 @@ modules! {
     docker_image_info: DockerImageInfo,
     docker_network: DockerNetwork,
     docker_volume: DockerVolume,
+    external: External,
     fetch: Fetch,
     file: FileModule,
     find: Find,
@@ -103,7 +106,12 @@ modules! {
 /// Descriptions of all modules, for the controller.
 #[must_use]
 pub fn catalogue() -> Vec<ModuleInfo> {
-    INFOS.iter().flat_map(|infos| infos()).collect()
+    INFOS
+        .iter()
+        .flat_map(|infos| infos())
+        // What only the controller's actions use is no module of a playbook.
+        .filter(|info| !info.name.starts_with('_'))
+        .collect()
 }
 
 /// Runs a module by name.

@@ -38,6 +38,47 @@ impl Pattern {
         self.0.capture_names().flatten()
     }
 
+    /// Whether a template can be filled in, with Python's reason if not.
+    pub(super) fn check_template(&self, template: &str) -> Result<(), String> {
+        let chars: Vec<char> = template.chars().collect();
+        let mut at = 0;
+        while let Some(&c) = chars.get(at) {
+            let start = at;
+            at += 1;
+            if c != '\\' {
+                continue;
+            }
+            let next = chars.get(at).copied();
+            at += 1;
+            let digits: String = chars[start + 1..]
+                .iter()
+                .take(2)
+                .take_while(|c| c.is_ascii_digit())
+                .collect();
+            match next {
+                None => return Err(format!("bad escape (end of pattern) at position {start}")),
+                Some('0') => {}
+                Some(c) if c.is_ascii_digit() => {
+                    if digits
+                        .parse()
+                        .is_ok_and(|group: usize| group >= self.0.captures_len())
+                    {
+                        return Err(format!(
+                            "invalid group reference {digits} at position {}",
+                            start + 1
+                        ));
+                    }
+                }
+                Some('a' | 'b' | 'f' | 'g' | 'n' | 'r' | 't' | 'v') => {}
+                Some(c) if c.is_ascii_alphabetic() => {
+                    return Err(format!("bad escape \\{c} at position {start}"));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Replaces all matches; gives the new text and how many there were.
     pub(super) fn replace_all(
         &self,
@@ -71,29 +112,77 @@ fn too_hard(error: fancy_regex::Error) -> Failure {
 /// Python's spelling where it differs.
 fn translate(python: &str) -> String {
     let mut out = String::with_capacity(python.len());
-    let mut chars = python.chars();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
-        }
-        match chars.next() {
-            Some('Z') => out.push_str("\\z"),
-            // Escapes that mean only themselves in Python.
-            Some(
-                c @ ('/' | '"' | '\'' | '<' | '>' | '@' | '%' | ',' | ';' | ':' | '=' | '!' | '_'
-                | '`'),
-            ) => {
-                out.push(c);
+    let chars: Vec<char> = python.chars().collect();
+    let mut at = 0;
+    // Where the open character class begins, behind its `[` or `[^`.
+    let mut class: Option<usize> = None;
+    while let Some(&c) = chars.get(at) {
+        at += 1;
+        match (c, class) {
+            ('\\', _) => {
+                escape(chars.get(at).copied(), &mut out);
+                at += 1;
             }
-            Some(c) => {
-                out.push('\\');
-                out.push(c);
+            ('[', None) => {
+                out.push('[');
+                if chars.get(at) == Some(&'^') {
+                    out.push('^');
+                    at += 1;
+                }
+                class = Some(at);
             }
-            None => out.push('\\'),
+            // A bracket that comes first stands for itself.
+            (']', Some(start)) if at > start + 1 => {
+                out.push(']');
+                class = None;
+            }
+            // These have a meaning only to this engine.
+            ('[' | ']' | '&' | '~', Some(_)) => out.extend(['\\', c]),
+            ('{', None) => match counted(&chars[at..]) {
+                Some(Counted::FromZero) => out.push_str("{0"),
+                Some(Counted::Plain) => out.push('{'),
+                None => out.push_str("\\{"),
+            },
+            ('}', None) if !out.contains('{') => out.push_str("\\}"),
+            _ => out.push(c),
         }
     }
     out
+}
+
+fn escape(c: Option<char>, out: &mut String) {
+    match c {
+        Some('Z') => out.push_str("\\z"),
+        // Escapes that mean only themselves in Python.
+        Some(
+            c
+            @ ('/' | '"' | '\'' | '<' | '>' | '@' | '%' | ',' | ';' | ':' | '=' | '!' | '_' | '`'),
+        ) => out.push(c),
+        Some(c) => out.extend(['\\', c]),
+        None => out.push('\\'),
+    }
+}
+
+enum Counted {
+    Plain,
+    /// `{,3}`.
+    FromZero,
+}
+
+/// Whether what follows a `{` makes a repetition of it.
+fn counted(rest: &[char]) -> Option<Counted> {
+    let end = rest.iter().position(|c| *c == '}')?;
+    let body: String = rest[..end].iter().collect();
+    let (low, high) = body.split_once(',').unwrap_or((&body, "0"));
+    let digits = |text: &str| text.chars().all(|c| c.is_ascii_digit());
+    if !digits(low) || !digits(high) || body.is_empty() || body == "," {
+        return None;
+    }
+    Some(if low.is_empty() {
+        Counted::FromZero
+    } else {
+        Counted::Plain
+    })
 }
 
 /// Fills `\1`, `\g<1>`, `\g<name>` and the escapes of Python into a template.
@@ -211,6 +300,18 @@ mod tests {
         assert_eq!(replaced(r"\/x\=", "/x=", "y"), "y");
         assert_eq!(replaced(r"(a)\1", "aa", "b"), "b");
         assert!(Pattern::new("(").is_err());
+        assert_eq!(replaced("[[]x[]&]", "[x]", "b"), "b");
+        assert_eq!(replaced("[^]]{2}", "]ab", "c"), "]c");
+        assert_eq!(replaced("{{ a{,2} }}", "{{ aa }}", "b"), "b");
+    }
+
+    #[test]
+    fn templates_are_checked() {
+        let pattern = Pattern::new("(a)").unwrap();
+        assert!(pattern.check_template(r"\1 \g<0> \& \n \\").is_ok());
+        let wrong = |text: &str| pattern.check_template(text).unwrap_err();
+        assert_eq!(wrong(r"\2"), "invalid group reference 2 at position 1");
+        assert_eq!(wrong(r"x\D"), r"bad escape \D at position 1");
     }
 
     #[test]

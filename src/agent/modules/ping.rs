@@ -22,7 +22,7 @@ impl Module for Ping {
 
     fn check(args: &Args, _: &Look) -> Result<Verdict<Self::Plan>, Failure> {
         if args.data == "crash" {
-            return Err("boom: the task asked for a failure with data: crash".into());
+            return Err("Task failed: Module failed: boom".into());
         }
         Ok(Verdict::Same(
             Return::new().with("ping", args.data.as_str()),

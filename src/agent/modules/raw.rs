@@ -38,6 +38,7 @@ impl Module for Raw {
             },
             shown: args.raw.as_str().into(),
             strip: false,
+            warning: None,
         }))
     }
 

@@ -42,15 +42,28 @@ impl Module for Replace {
 
     fn check(args: &Args, look: &Look) -> Result<Verdict<Plan>, Failure> {
         let Some(bytes) = current(look, &args.path)? else {
-            let text = format!("{} does not exist", args.path.display());
+            let text = format!("Path {} does not exist !", args.path.display());
             if look.is_check() {
                 return Ok(Verdict::Same(Return::new().with("msg", "").warn(text)));
             }
             return Err(Failure::new(text).with("rc", 257));
         };
         let text = Text::new(&bytes);
-        let (start, end) = section(args, &text)?;
+        let (start, end) = match section(args, &text)? {
+            Ok(part) => part,
+            Err(expression) => {
+                let message = format!(
+                    "Pattern for before/after params did not match the given file: {expression}"
+                );
+                return Ok(Verdict::Same(
+                    Return::new().with("rc", 0).with("msg", message),
+                ));
+            }
+        };
         let pattern = Pattern::with_flags("m", &text.adopt(&args.regexp))?;
+        pattern
+            .check_template(&args.replace)
+            .map_err(|why| format!("Unable to process replace due to error: {why}"))?;
         let (middle, count) =
             pattern.replace_all(&text.text[start..end], &text.adopt(&args.replace))?;
         let after = format!("{}{middle}{}", &text.text[..start], &text.text[end..]);
@@ -71,7 +84,7 @@ impl Module for Replace {
         };
         let plan = Plan {
             work,
-            result: Return::new().with("msg", message),
+            result: Return::new().with("rc", 0).with("msg", message),
             path: args.path.clone(),
         };
         Ok(plan.verdict())
@@ -86,11 +99,12 @@ impl Module for Replace {
     }
 }
 
-/// The part of the text that `after` and `before` leave.
-fn section(args: &Args, text: &Text) -> Result<(usize, usize), Failure> {
-    let all = (0, text.text.len());
-    let expression = match (&args.after, &args.before) {
-        (None, None) => return Ok(all),
+/// The part of the text that `after` and `before` leave, or else the
+/// expression that did not match.
+fn section(args: &Args, text: &Text) -> Result<Result<(usize, usize), String>, Failure> {
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let expression = match (given(&args.after), given(&args.before)) {
+        (None, None) => return Ok(Ok((0, text.text.len()))),
         (Some(after), Some(before)) => format!("{after}(?P<subsection>.*?){before}"),
         (Some(after), None) => format!("{after}(?P<subsection>.*)"),
         (None, Some(before)) => format!("(?P<subsection>.*){before}"),
@@ -99,5 +113,6 @@ fn section(args: &Args, text: &Text) -> Result<(usize, usize), Failure> {
     let found = pattern.captures(&text.text)?;
     Ok(found
         .and_then(|captures| captures.name("subsection"))
-        .map_or((0, 0), |part| (part.start(), part.end())))
+        .map(|part| (part.start(), part.end()))
+        .ok_or(expression))
 }

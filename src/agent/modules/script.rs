@@ -1,14 +1,14 @@
 //! `script`: runs a script of the controller on the host.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ocplay_protocol::Diff;
 use serde_json::Value;
 
 use super::command::run_line;
-use super::execute::{Execution, Guards, verdict};
+use super::execute::Execution;
 use super::{Module, Verdict};
-use crate::host::{Command, Failure, Look, Mode, Return, Settled, Touch, words};
+use crate::host::{Command, Failure, Look, Mode, Return, Settled, Touch, glob, words};
 
 ocplay_protocol::arguments! {
     /// Sends a script from the controller and runs it on the host.
@@ -66,26 +66,44 @@ impl Module for Script {
     type Plan = Plan;
 
     fn check(args: &Args, look: &Look) -> Result<Verdict<Plan>, Failure> {
-        let line = args
-            .raw
-            .as_ref()
-            .or(args.cmd.as_ref())
-            .ok_or("no script was given; write its path after 'script:'")?;
+        let line = args.raw.as_ref().or(args.cmd.as_ref()).ok_or(
+            "one of the following is required: _raw_params, cmd; write the script's path \
+                 after 'script:'",
+        )?;
         if look.blobs().is_empty() {
             return Err("the script did not come along; this is a bug of ocplay".into());
         }
-        let guards = Guards {
-            creates: args.creates.as_deref().and_then(|path| path.to_str()),
-            removes: args.removes.as_deref().and_then(|path| path.to_str()),
-            directory: args.chdir.as_deref(),
+        let skipped = |path: &Path, text: &str, option: &str| {
+            let message = format!("{} {text}, matching {option} option", path.display());
+            Ok(Verdict::Skip(Return::new().with("msg", message)))
         };
+        let exists = |path: &PathBuf| !glob::expand(&path.to_string_lossy()).is_empty();
+        if let Some(path) = args.creates.as_ref().filter(|path| exists(path)) {
+            return skipped(path, "exists", "creates");
+        }
+        if let Some(path) = args.removes.as_ref().filter(|path| !exists(path)) {
+            return skipped(path, "does not exist", "removes");
+        }
+        if let Some(directory) = args.chdir.as_ref().filter(|path| !path.is_absolute()) {
+            return Err(Failure::new(format!(
+                "chdir {} must be an absolute path for a Unix-aware remote node",
+                directory.display()
+            )));
+        }
         let plan = Plan {
             line: line.clone(),
             arguments: arguments_of(line).to_owned(),
             executable: args.executable.clone(),
             directory: args.chdir.clone(),
         };
-        verdict(&guards, look, &Value::from(line.as_str()), plan)
+        if args.creates.is_some() || args.removes.is_some() {
+            return Ok(Verdict::Change(plan, Return::new()));
+        }
+        if look.is_check() {
+            let text = "Check mode is not supported for this task.";
+            return Ok(Verdict::Skip(Return::new().with("msg", text)));
+        }
+        Ok(Verdict::MustRun(plan))
     }
 
     fn describe(plan: &Plan) -> Vec<Diff> {
@@ -122,6 +140,7 @@ impl Module for Script {
             },
             shown: Value::from(plan.line),
             strip: false,
+            warning: None,
         };
         execution.run(touch)
     }

@@ -125,6 +125,7 @@ fn with_systemd(args: &Args, look: &Look) -> Result<Verdict<Plan>, Failure> {
         Verdict::Same(result) => Verdict::Same(result),
         Verdict::Change(plan, result) => Verdict::Change(Plan::Systemd(plan), result),
         Verdict::MustRun(plan) => Verdict::MustRun(Plan::Systemd(plan)),
+        Verdict::Always(plan) => Verdict::Always(Plan::Systemd(plan)),
         Verdict::Skip(result) => Verdict::Skip(result),
     })
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use ocplay_protocol::Diff;
 
-use super::command::{run_line, stdin};
+use super::command::{NO_COMMAND, run_line, stdin};
 use super::execute::{Execution, Guards, verdict};
 use super::{Module, Verdict};
 use crate::host::{Command, Failure, Look, Return, Touch};
@@ -49,7 +49,7 @@ impl Module for Shell {
             .as_ref()
             .or(args.cmd.as_ref())
             .filter(|line| !line.trim().is_empty())
-            .ok_or("no command was given; write it after 'shell:'")?;
+            .ok_or(NO_COMMAND)?;
         let shell = args.executable.clone().unwrap_or_else(|| "/bin/sh".into());
         let shown = serde_json::Value::from(line.as_str());
         let execution = Execution {
@@ -62,6 +62,7 @@ impl Module for Shell {
             },
             shown: shown.clone(),
             strip: args.strip_empty_ends,
+            warning: None,
         };
         let guards = Guards {
             creates: args.creates.as_deref().and_then(|path| path.to_str()),

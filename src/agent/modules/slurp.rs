@@ -29,9 +29,11 @@ impl Module for Slurp {
 
     fn check(args: &Args, look: &Look) -> Result<Verdict<Self::Plan>, Failure> {
         let shown = args.src.display();
-        match look.stat(&args.src)? {
+        match args.src.metadata().ok() {
             Some(found) if found.is_dir() => {
-                return Err(Failure::new(format!("{shown} is a directory, not a file")));
+                return Err(Failure::new(format!(
+                    "Source is a directory and must be a file: {shown}"
+                )));
             }
             Some(found) if found.len() > MOST => {
                 return Err(Failure::new(format!(
@@ -41,8 +43,12 @@ impl Module for Slurp {
             }
             _ => {}
         }
+        let readable = rustix::fs::access(&args.src, rustix::fs::Access::READ_OK);
+        if readable == Err(rustix::io::Errno::ACCESS) {
+            return Err(Failure::new(format!("File is not readable: {shown}")));
+        }
         let Some(data) = look.read(&args.src)? else {
-            return Err(Failure::new(format!("{shown} does not exist on this host")));
+            return Err(Failure::new(format!("File not found: {shown}")));
         };
         Ok(Verdict::Same(
             Return::new()

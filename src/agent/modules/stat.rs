@@ -177,6 +177,7 @@ fn values(args: &Args, look: &Look, metadata: &Metadata) -> Result<Map<String, V
     if args.get_attributes {
         let letters = flags_of(&args.path, metadata);
         let names: Vec<&str> = letters.chars().filter_map(flag_name).collect();
+        put("version", Value::Null);
         put("attr_flags", json!(letters));
         put("attributes", json!(names));
     }

@@ -35,6 +35,13 @@ impl Module for TempFile {
     type Plan = Args;
 
     fn check(args: &Args, look: &Look) -> Result<Verdict<Args>, Failure> {
+        for (name, part) in [("prefix", &args.prefix), ("suffix", &args.suffix)] {
+            if part.contains(['/', '\0']) {
+                return Err(Failure::new(format!(
+                    "{name} must be a valid file name component, got '{part}'"
+                )));
+            }
+        }
         let mut plan = args.clone();
         let directory = args
             .path

@@ -22,13 +22,28 @@ pub(super) async fn run(call: &Call<'_>) -> ActionOutcome {
             .filter(|value| !value.is_null())
             .and_then(|value| coerce::text(&value.to_json()).ok())
     };
+    for internal in ["_original_basename", "_diff_peek", "_source"] {
+        if text(internal).is_some() {
+            return ActionOutcome::failure(format!("Invalid parameter specified: \"{internal}\""));
+        }
+    }
+    let source = text("src").filter(|src| !src.is_empty());
     let content = args.remove("content").filter(|content| !content.is_null());
-    let cargo = match (content, text("src")) {
+    if content.is_none() && source.is_none() {
+        return ActionOutcome::failure("src (or content) is required");
+    }
+    let Some(dest) = text("dest").filter(|dest| !dest.is_empty()) else {
+        return ActionOutcome::failure("dest is required");
+    };
+    let cargo = match (content, source) {
         (Some(_), Some(_)) => {
-            return ActionOutcome::failure("'content' and 'src' exclude each other");
+            return ActionOutcome::failure("src and content are mutually exclusive");
+        }
+        (Some(_), None) if dest.ends_with('/') => {
+            return ActionOutcome::failure("can not use content with a dir as dest");
         }
         (Some(content), None) => Cargo::bytes(content_bytes(&content), 0o644),
-        (None, None) => return ActionOutcome::failure("copy needs 'src' or 'content'"),
+        (None, None) => return ActionOutcome::failure("src (or content) is required"),
         (None, Some(_)) if flag("remote_src") => Cargo::default(),
         (None, Some(src)) => {
             let context = &call.step.planned.context;

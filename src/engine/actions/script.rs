@@ -12,12 +12,14 @@ pub(super) async fn run(call: &Call<'_>) -> ActionOutcome {
         .args
         .get("_raw_params")
         .or_else(|| call.args.get("cmd"));
-    let Some(line) = line.and_then(|line| coerce::text(&line.to_json()).ok()) else {
-        return ActionOutcome::failure("script names no script");
+    let line = line.and_then(|line| coerce::text(&line.to_json()).ok());
+    let Some(name) = line.as_deref().and_then(first_word) else {
+        return ActionOutcome::failure(
+            "one of the following is required: _raw_params, cmd; write the script's path after \
+             'script:'",
+        );
     };
-    let Some(name) = line.split_whitespace().next() else {
-        return ActionOutcome::failure("script names no script");
-    };
+    let name = name.as_str();
     let context = &call.step.planned.context;
     let span = &call.step.planned.task.action.name_span;
     let path = match call
@@ -39,4 +41,35 @@ pub(super) async fn run(call: &Call<'_>) -> ActionOutcome {
     };
     let args = Value::from(call.args.clone()).to_json();
     host::execute(call, "script", args, cargo.blobs, cargo.sources).await
+}
+
+/// The script's name as a shell reads it: quotes and backslashes taken off.
+fn first_word(line: &str) -> Option<String> {
+    let mut word = String::new();
+    let mut quote = None;
+    let mut chars = line.trim_start().chars();
+    let mut any = false;
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (None | Some('"'), '\\') => word.extend(chars.next()),
+            (Some(open), c) if c == open => quote = None,
+            (None, '\'' | '"') => quote = Some(c),
+            (None, c) if c.is_whitespace() => break,
+            (_, c) => word.push(c),
+        }
+        any = true;
+    }
+    any.then_some(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_word;
+
+    #[test]
+    fn quotes_are_taken_off() {
+        assert_eq!(first_word(" 'a b/c.sh' --x").as_deref(), Some("a b/c.sh"));
+        assert_eq!(first_word("a\\ b.sh 1").as_deref(), Some("a b.sh"));
+        assert_eq!(first_word("  "), None);
+    }
 }
