@@ -91,10 +91,30 @@ impl Module for External {
         })?;
         let text = output.out();
         match object(&text) {
-            Some(values) => Ok(Return {
-                changed: values.get("changed").map(|value| value == &Value::Bool(true)),
-                values,
-            }),
+            Some(mut values) => {
+                let is = |value: Option<&Value>| value == Some(&Value::Bool(true));
+                let changed = is(values.get("changed"));
+                let failed = match values.get("failed") {
+                    None => values.get("rc").is_some_and(|rc| rc != &Value::from(0)),
+                    failed => is(failed),
+                };
+                if !failed {
+                    return Ok(Return {
+                        changed: Some(changed),
+                        values,
+                    });
+                }
+                let message = match values.remove("msg") {
+                    Some(Value::String(text)) => text,
+                    Some(other) => other.to_string(),
+                    None => String::new(),
+                };
+                Err(Failure {
+                    message,
+                    data: values,
+                    changed,
+                })
+            }
             None => Err(Failure::new(format!(
                 "MODULE FAILURE: the module {} printed no JSON object\nSee stdout/stderr for the exact error",
                 plan.name
@@ -138,8 +158,7 @@ fn program(touch: &mut Touch, sha1: &str) -> Result<PathBuf, Failure> {
         let same = |touch: &Touch| touch.sha1(&path).is_ok_and(|sum| sum == sha1);
         if let Some(found) = touch.lstat(&path)?
             && found.is_file()
-            && std::os::unix::fs::MetadataExt::uid(&found)
-                == rustix::process::geteuid().as_raw()
+            && std::os::unix::fs::MetadataExt::uid(&found) == rustix::process::geteuid().as_raw()
             && same(touch)
         {
             return Ok(path);

@@ -156,6 +156,7 @@ impl Module for Package {
                 Verdict::Same(result) => Verdict::Same(result),
                 Verdict::Change(plan, result) => Verdict::Change(Plan::Apt(plan), result),
                 Verdict::MustRun(plan) => Verdict::MustRun(Plan::Apt(plan)),
+                Verdict::Always(plan) => Verdict::Always(Plan::Apt(plan)),
                 Verdict::Skip(result) => Verdict::Skip(result),
             });
         }

@@ -6,6 +6,7 @@ mod add_host;
 mod assert;
 mod copy;
 mod debug;
+mod external;
 mod fail;
 mod fetch;
 mod gather;
@@ -84,6 +85,10 @@ pub(crate) fn keeps_lazy(module: &str, arg: &str) -> bool {
 }
 
 pub(crate) async fn run(call: &Call<'_>) -> ActionOutcome {
+    let name = &call.step.planned.task.action.name;
+    if let Some(program) = call.shared.resolver.catalogue().external(name) {
+        return external::run(call, program).await;
+    }
     match call.step.planned.module() {
         "add_host" => add_host::run(call),
         "assert" => assert::run(call),

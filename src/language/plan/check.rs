@@ -12,7 +12,7 @@ use ocplay_protocol::ModuleInfo;
 
 use super::resolve::{Resolver, file_word, role_of_task};
 use super::{Context, Handler, Node, Plan, PlannedPlay, PlannedTask};
-use crate::catalogue::STRUCTURAL;
+use crate::catalogue::{External, STRUCTURAL, Style};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::playbook::ast::{Keyword, Loop, Word};
 use crate::playbook::split_pairs;
@@ -298,7 +298,7 @@ impl Checker<'_> {
     fn action(&mut self, planned: &Arc<PlannedTask>) {
         let action = &planned.task.action;
         let name = action.short_name();
-        let Some(info) = self.resolver.catalogue().get(name) else {
+        let Some(info) = self.resolver.catalogue().get(&action.name) else {
             if STRUCTURAL.contains(&name) {
                 self.structural(planned);
             } else {
@@ -311,8 +311,42 @@ impl Checker<'_> {
             return;
         };
         let info = info.clone();
+        if let Some(external) = self.resolver.catalogue().external(&action.name) {
+            self.external(planned, external);
+        }
         self.arguments(planned, &info);
         self.files(planned);
+    }
+
+    /// Programs of the author that cannot be run are refused.
+    fn external(&mut self, planned: &PlannedTask, external: &External) {
+        let action = &planned.task.action;
+        let refuse = |why: &str, help: &str| {
+            Diagnostic::error(
+                "external-module",
+                format!("the module '{}' cannot be run: {why}", action.name),
+            )
+            .at(&action.name_span)
+            .help(format!("it is {}", external.path.display()))
+            .help(help)
+        };
+        let problem = match self.resolver.loader().read(&external.path) {
+            Err(error) => refuse(&error.to_string(), "make it readable"),
+            Ok(content) => match Style::of(&content) {
+                Style::Json | Style::Pairs => return,
+                Style::NeedsAnsible => refuse(
+                    "it is Python that imports ansible.module_utils, which hosts do not have here",
+                    "use a module that 'ocplay doc -l' lists, or write a program with the word \
+                     WANT_JSON in it: the file named by its first argument holds the arguments as \
+                     JSON, and it prints one JSON object",
+                ),
+                Style::PowerShell => refuse(
+                    "it is PowerShell for Windows hosts",
+                    "only hosts with a POSIX shell can be managed",
+                ),
+            },
+        };
+        self.push(problem);
     }
 
     fn arguments(&mut self, planned: &PlannedTask, info: &ModuleInfo) {

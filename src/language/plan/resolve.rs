@@ -139,9 +139,10 @@ impl Resolver {
                 return;
             }
         };
+        let folder = folder_of(path);
+        self.libraries(&folder);
         let (playbook, found) = parse_playbook(path, &node, &self.catalogue);
         problems.extend(found);
-        let folder = folder_of(path);
         for entry in playbook.entries {
             match entry {
                 PlaybookEntry::Play(play) => match self.play(&play, &folder, given) {
@@ -349,6 +350,8 @@ impl Resolver {
             .with(Level::RoleParams, Arc::new(reference.params.clone()));
         let name = self.role_name(reference, &scope)?;
         let path = self.find_role(&name, context, &reference.name.span)?;
+        self.catalogue
+            .add_library(&path.join("library"), &*self.loader);
         let meta = self.role_meta(&path, &scope)?;
         let allow = match &reference.allow_duplicates {
             Some(word) => word.value.truthy(),

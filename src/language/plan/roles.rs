@@ -72,10 +72,32 @@ impl Resolver {
     }
 
     fn collection_roots(&self, playbook: &Path) -> Vec<PathBuf> {
-        vec![
+        let mut roots = vec![
             playbook.join("collections/ansible_collections"),
             PathBuf::from("collections/ansible_collections"),
-        ]
+        ];
+        let given = self.loader().env("ANSIBLE_COLLECTIONS_PATH");
+        for path in given.iter().flat_map(|paths| paths.split(':')) {
+            roots.push(Path::new(path).join("ansible_collections"));
+            roots.push(PathBuf::from(path));
+        }
+        roots
+    }
+
+    /// The author's own modules: beside the playbook, where the environment
+    /// says, in collections.
+    pub(super) fn libraries(&self, playbook: &Path) {
+        let catalogue = self.catalogue();
+        catalogue.add_library(&playbook.join("library"), self.loader());
+        let given = self.loader().env("ANSIBLE_LIBRARY");
+        for path in given.iter().flat_map(|paths| paths.split(':')) {
+            catalogue.add_library(Path::new(path), self.loader());
+        }
+        for root in self.collection_roots(playbook) {
+            if root.ends_with("ansible_collections") {
+                catalogue.add_collections(&root, self.loader());
+            }
+        }
     }
 
     fn role_names(&self, context: &Context) -> Vec<String> {

@@ -345,3 +345,23 @@ fn what_is_not_there_yet_is_named() {
         "{vault}"
     );
 }
+
+#[test]
+fn libraries_and_collections_are_modules() {
+    let files = Files(
+        [
+            "library/hello.sh",
+            "library/README.md",
+            "library/__init__.py",
+            "c/ns/coll/plugins/modules/third.sh",
+        ]
+        .map(|path| (PathBuf::from(path), ""))
+        .into(),
+    );
+    let catalogue = Catalogue::default();
+    catalogue.add_library(Path::new("library"), &files);
+    catalogue.add_collections(Path::new("c"), &files);
+    assert!(catalogue.knows("hello") && catalogue.knows("ns.coll.third"));
+    assert!(!catalogue.knows("README") && !catalogue.knows("third"));
+    assert!(catalogue.external("ansible.legacy.hello").is_some());
+}

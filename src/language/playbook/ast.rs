@@ -275,13 +275,17 @@ impl Action {
 /// Drops the collection prefixes that name the modules built in here.
 #[must_use]
 pub fn short_module_name(name: &str) -> &str {
-    const COLLECTIONS: [&str; 6] = [
+    const COLLECTIONS: [&str; 10] = [
         "ansible.builtin.",
         "ansible.legacy.",
         "ansible.posix.",
         "community.docker.",
         "community.general.",
         "community.crypto.",
+        "community.mysql.",
+        "community.postgresql.",
+        "community.rabbitmq.",
+        "openstack.cloud.",
     ];
     COLLECTIONS
         .iter()
