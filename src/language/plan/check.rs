@@ -323,7 +323,7 @@ impl Checker<'_> {
         let action = &planned.task.action;
         let refuse = |why: &str, help: &str| {
             Diagnostic::error(
-                "external-module",
+                "unsupported-module",
                 format!("the module '{}' cannot be run: {why}", action.name),
             )
             .at(&action.name_span)
