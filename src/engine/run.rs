@@ -1,7 +1,6 @@
 //! A whole run: plays, batches, sections.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
@@ -20,7 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::connection::{AgentBinary, Pool};
 use crate::cursor::Cursor;
-use crate::dispatcher::{Dispatcher, PlayRun};
+use crate::dispatcher::{Dispatcher, PlayRun, VarsFiles};
 use crate::event::{Event, HostStats, PromptAnswer, Sink};
 use crate::host::{Host, Standing};
 use crate::options::{Gathering, RunOptions};
@@ -146,13 +145,6 @@ async fn run_play(dispatcher: &mut Dispatcher, play: &Arc<PlannedPlay>) -> PlayE
             ask(dispatcher, &play.play.vars_prompt).await,
         ));
     }
-    match vars_files(dispatcher, play, &hosts, &scope) {
-        Ok(files) => vars.extend(files.into_iter().map(|vars| (Level::PlayVarsFiles, vars))),
-        Err(problem) => {
-            events.event(Event::Mistakes(vec![problem]));
-            return PlayEnd::Broken;
-        }
-    }
     for name in &hosts {
         if let Some(host) = dispatcher.hosts.get_mut(name)
             && host.standing == Standing::Ended
@@ -177,6 +169,7 @@ async fn run_play(dispatcher: &mut Dispatcher, play: &Arc<PlannedPlay>) -> PlayE
     let mut run = PlayRun {
         play: Arc::clone(play),
         vars: Arc::new(vars),
+        files: VarsFiles::default(),
         handlers: play.handlers.clone(),
         dynamic_roles: Arc::default(),
         all: hosts,
@@ -193,7 +186,12 @@ async fn run_play(dispatcher: &mut Dispatcher, play: &Arc<PlannedPlay>) -> PlayE
             return PlayEnd::Broken;
         }
     };
+    let names = run.all.clone();
+    dispatcher.read_vars_files(&mut run, &names, true);
     for batch in batches {
+        if run.broken {
+            return PlayEnd::Broken;
+        }
         run.batch = batch.clone();
         let nodes = play_nodes(dispatcher, &run, &batch);
         run.cursors = batch
@@ -474,55 +472,6 @@ fn batch_size(value: &Value, total: usize) -> Option<usize> {
     } else {
         usize::try_from(size).ok()?
     })
-}
-
-/// `vars_files`: of a list of alternatives the first that exists.
-fn vars_files(
-    dispatcher: &Dispatcher,
-    play: &PlannedPlay,
-    hosts: &[Arc<str>],
-    scope: &Scope,
-) -> Result<Vec<Arc<Map>>, Diagnostic> {
-    let shared = &dispatcher.shared;
-    let first = hosts.first().and_then(|name| dispatcher.hosts.get(name));
-    let scope = first.map_or_else(
-        || scope.clone(),
-        |host| {
-            host.scope()
-                .with(Level::PlayVars, Arc::clone(&play.context.own().vars))
-        },
-    );
-    let mut out = Vec::new();
-    for word in &play.play.vars_files {
-        let value = shared
-            .templar
-            .resolve(&word.value, &scope)
-            .map_err(|error| error.diagnostic())?;
-        let names: Vec<String> = match &value {
-            Value::List(items) => items.iter().map(ocplay_language::python::text).collect(),
-            other => vec![ocplay_language::python::text(other)],
-        };
-        let found = names
-            .iter()
-            .map(|name| play.folder.join(name))
-            .chain(names.iter().map(|name| play.folder.join("vars").join(name)))
-            .find(|path: &PathBuf| shared.loader.is_file(path));
-        match found {
-            Some(path) => {
-                let vars = inventory::read_vars(&path, &*shared.loader);
-                out.push(vars.map_err(|problem| *problem)?);
-            }
-            None => {
-                return Err(Diagnostic::error(
-                    "missing-file",
-                    format!("there is no file '{}'", names.join("' or '")),
-                )
-                .at(&word.span)
-                .help(format!("looked in {}", play.folder.display())));
-            }
-        }
-    }
-    Ok(out)
 }
 
 /// `vars_prompt`, for what extra vars do not give already.

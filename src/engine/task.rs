@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::actions::{self, Call};
 use crate::connection::Pool;
+use crate::dispatcher::VarsFiles;
 use crate::event::{Event, Report, Sink, Status, TaskInfo};
 use crate::looping::{self, Items};
 use crate::options::RunOptions;
@@ -39,6 +40,7 @@ pub(crate) struct Step {
     pub(crate) info: Arc<TaskInfo>,
     pub(crate) play: Arc<PlannedPlay>,
     pub(crate) play_vars: Arc<Vec<(Level, Arc<Map>)>>,
+    pub(crate) files: VarsFiles,
     pub(crate) dynamic_roles: Arc<Vec<Arc<Role>>>,
     pub(crate) snapshot: Arc<Snapshot>,
     /// `ansible_play_hosts` and its kind, `groups`.
@@ -51,13 +53,14 @@ impl Step {
         let base = base
             .with_hosts(Arc::clone(&self.snapshot) as _)
             .with(Level::Magic, Arc::clone(&self.play_magic));
-        task_scope(
+        let scope = task_scope(
             &base,
             &self.play,
             &self.play_vars,
             &self.planned,
             &self.dynamic_roles,
-        )
+        );
+        self.files.scope(host, scope)
     }
 }
 

@@ -66,6 +66,7 @@ pub(crate) fn run(args: &RunArgs) -> Outcome {
             limit.as_ref(),
             wanted,
             &tags,
+            &resolver,
         );
         return Ok(ExitCode::SUCCESS);
     }
@@ -255,7 +256,14 @@ fn list(
     limit: Option<&Limit>,
     wanted: Wanted,
     tags: &TagSelection,
+    resolver: &Resolver,
 ) {
+    let view = lists::View {
+        wanted,
+        selection: tags,
+        templar: resolver.templar(),
+        scope: resolver.scope(),
+    };
     for (path, plan) in playbooks.iter().zip(plans) {
         let mut out = format!("\nplaybook: {}\n", path.display());
         for (number, play) in plan.plays.iter().enumerate() {
@@ -265,14 +273,7 @@ fn list(
             if let Some(limit) = limit {
                 hosts.retain(|host| limit.contains(host));
             }
-            out.push_str(&lists::play(
-                number + 1,
-                play,
-                &pattern,
-                &hosts,
-                wanted,
-                tags,
-            ));
+            out.push_str(&lists::play(&view, number + 1, play, &pattern, &hosts));
         }
         print(&out);
     }

@@ -1,9 +1,14 @@
 //! `--list-tasks`, `--list-hosts`, `--list-tags`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use ocplay_language::plan::tags::TagSelection;
-use ocplay_language::plan::{PlannedPlay, PlannedTask};
+use ocplay_language::plan::PlannedPlay;
+use ocplay_language::plan::tags::{self, TagSelection};
+use ocplay_language::playbook::ast::Word;
+use ocplay_language::template::Templar;
+use ocplay_language::vars::precedence::Level;
+use ocplay_language::vars::scope::Scope;
 
 /// What a listing shows.
 #[derive(Debug, Clone, Copy, Default)]
@@ -13,29 +18,37 @@ pub(crate) struct Wanted {
     pub(crate) tags: bool,
 }
 
+/// What a listing is made with.
+pub(crate) struct View<'a> {
+    pub(crate) wanted: Wanted,
+    pub(crate) selection: &'a TagSelection,
+    pub(crate) templar: &'a Templar,
+    /// What is known without any host.
+    pub(crate) scope: Scope,
+}
+
 /// One play of a listing.
 pub(crate) fn play(
+    view: &View<'_>,
     number: usize,
     play: &PlannedPlay,
     pattern: &str,
-    hosts: &[std::sync::Arc<str>],
-    wanted: Wanted,
-    selection: &TagSelection,
+    hosts: &[Arc<str>],
 ) -> String {
+    let View {
+        wanted,
+        selection,
+        templar,
+        scope,
+    } = view;
     let name = play
         .play
         .name
         .as_ref()
         .and_then(|name| name.value.as_str())
         .unwrap_or(pattern);
-    let mut own: Vec<&str> = play
-        .context
-        .own()
-        .tags
-        .iter()
-        .filter_map(|tag| tag.value.as_str())
-        .collect();
-    own.dedup();
+    let own: Vec<&Word> = play.context.own().tags.iter().collect();
+    let own = tags::names(&own, templar, scope);
     let mut out = format!(
         "\n  play #{number} ({pattern}): {name}\tTAGS: [{}]\n",
         own.join(",")
@@ -60,18 +73,26 @@ pub(crate) fn play(
         .chain(&play.post_tasks)
     {
         node.each_task(&mut |task| {
-            let tags = tags(task);
-            if !selection.selects(tags.iter().copied()) || task.module() == "meta" {
+            let mut scope = scope.with(Level::PlayVars, Arc::clone(&play.context.own().vars));
+            for vars in task.context.vars() {
+                scope = scope.with(Level::TaskVars, vars);
+            }
+            let tags = tags::names(&task.context.tags(), templar, &scope);
+            if task.implicit || !selection.selects(tags.iter().map(String::as_str)) {
                 return;
             }
+            let tags: BTreeSet<String> = tags.into_iter().collect();
             if wanted.tasks {
                 let title = task.title(task.written_name());
                 out.push_str(&format!(
                     "      {title}\tTAGS: [{}]\n",
-                    tags.iter().copied().collect::<Vec<_>>().join(", ")
+                    tags.iter()
+                        .map(String::as_str)
+                        .collect::<Vec<_>>()
+                        .join(", ")
                 ));
             }
-            all_tags.extend(tags.into_iter().map(str::to_owned));
+            all_tags.extend(tags);
         });
     }
     if wanted.tags {
@@ -79,12 +100,4 @@ pub(crate) fn play(
         out.push_str(&format!("      TASK TAGS: [{}]\n", tags.join(", ")));
     }
     out
-}
-
-fn tags(task: &PlannedTask) -> BTreeSet<&str> {
-    task.context
-        .tags()
-        .iter()
-        .filter_map(|tag| tag.value.as_str())
-        .collect()
 }

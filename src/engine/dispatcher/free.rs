@@ -86,7 +86,7 @@ impl Dispatcher {
                 return None;
             }
             let at = cursor.peek()?;
-            if self.selected(&at) {
+            if self.selected(run, &at, std::slice::from_ref(name)) {
                 return Some(at);
             }
             run.cursors.get_mut(name)?.advance();

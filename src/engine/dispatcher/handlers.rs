@@ -10,7 +10,6 @@ use ocplay_language::vars::scope::Scope;
 
 use super::{Dispatcher, PlayRun};
 use crate::event::Event;
-use crate::world;
 
 impl Dispatcher {
     /// A task has notified a handler or a topic on behalf of a host.
@@ -24,13 +23,7 @@ impl Dispatcher {
         let Some(host) = self.hosts.get(name) else {
             return;
         };
-        let scope = world::task_scope(
-            host.scope(),
-            &run.play,
-            &run.vars,
-            planned,
-            &run.dynamic_roles,
-        );
+        let scope = run.files.scope(name, self.task_scope(run, planned, host));
         let mut numbers: Vec<usize> = self
             .named(&run.handlers, wanted, &scope)
             .into_iter()

@@ -11,6 +11,7 @@ mod free;
 mod handlers;
 mod includes;
 mod settle;
+mod vars_files;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,10 +19,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use indexmap::IndexMap;
 use ocplay_language::inventory::{Inventory, VarsFolders};
+use ocplay_language::plan::tags;
 use ocplay_language::plan::{Handler, PlannedPlay, PlannedTask, Role};
 use ocplay_language::playbook::ast::Keyword;
 use ocplay_language::value::{Map, Value};
 use ocplay_language::vars::precedence::Level;
+use ocplay_language::vars::scope::Scope;
 use tokio::sync::Semaphore;
 
 use crate::cursor::{At, Cursor};
@@ -30,6 +33,8 @@ use crate::host::{Host, Standing};
 use crate::outcome::HostOutcome;
 use crate::task::{self, Shared, Step};
 use crate::world::{self, Snapshot};
+
+pub(crate) use vars_files::VarsFiles;
 
 /// State of a run.
 pub(crate) struct Dispatcher {
@@ -51,6 +56,8 @@ pub(crate) struct Dispatcher {
 pub(crate) struct PlayRun {
     pub(crate) play: Arc<PlannedPlay>,
     pub(crate) vars: Arc<Vec<(Level, Arc<Map>)>>,
+    /// What `vars_files` brought, for each host.
+    pub(crate) files: VarsFiles,
     pub(crate) handlers: Vec<Handler>,
     pub(crate) dynamic_roles: Arc<Vec<Arc<Role>>>,
     /// Hosts of the play, and of the batch that is running.
@@ -230,7 +237,7 @@ impl Dispatcher {
                 })
                 .map(|(name, _)| Arc::clone(name))
                 .collect();
-            if !self.selected(&lowest) {
+            if !self.selected(run, &lowest, &here) {
                 for name in &here {
                     if let Some(cursor) = run.cursors.get_mut(name) {
                         cursor.advance();
@@ -242,15 +249,34 @@ impl Dispatcher {
         }
     }
 
+    /// What a task sees on a host, without other hosts and what changes from
+    /// task to task.
+    fn task_scope(&self, run: &PlayRun, planned: &PlannedTask, host: &Host) -> Scope {
+        world::task_scope(
+            host.scope(),
+            &run.play,
+            &run.vars,
+            planned,
+            &run.dynamic_roles,
+        )
+    }
+
     /// Tags and `--start-at-task`.
-    fn selected(&mut self, at: &At) -> bool {
+    fn selected(&mut self, run: &PlayRun, at: &At, here: &[Arc<str>]) -> bool {
         if at.handler {
             return true;
         }
         let planned = &at.task;
-        let tags = planned.context.tags();
-        let tags = tags.iter().filter_map(|word| word.value.as_str());
-        if !self.shared.options.tags.selects(tags) {
+        let words = planned.context.tags();
+        let lazy = words.iter().any(|word| word.value.is_lazy());
+        let host = here.first().and_then(|name| self.hosts.get(name));
+        let scope = match host.filter(|_| lazy) {
+            Some(host) => self.task_scope(run, planned, host),
+            None => Scope::new(),
+        };
+        let tags = tags::names(&words, &self.shared.templar, &scope);
+        let selection = &self.shared.options.tags;
+        if !selection.selects(tags.iter().map(String::as_str)) {
             return false;
         }
         if let Some(wanted) = &self.start_at {
@@ -273,11 +299,12 @@ impl Dispatcher {
             info: Arc::new(task::info(
                 planned,
                 &self.shared.templar,
-                &ocplay_language::vars::scope::Scope::new(),
+                &Scope::new(),
                 at.handler,
             )),
             play: Arc::clone(&run.play),
             play_vars: Arc::clone(&run.vars),
+            files: run.files.clone(),
             dynamic_roles: Arc::clone(&run.dynamic_roles),
             snapshot,
             play_magic: Arc::new(self.play_magic(run)),

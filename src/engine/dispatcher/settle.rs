@@ -182,6 +182,7 @@ impl Dispatcher {
                     }
                 }
                 self.snapshot = None;
+                self.read_vars_files(run, &fact_hosts, false);
             }
             Effect::AddHost { name, groups, vars } => {
                 self.inventory
@@ -297,11 +298,9 @@ impl Dispatcher {
     /// Whether a failure stops everybody: `any_errors_fatal`, `run_once`, or
     /// more failures than `max_fail_percentage` allows.
     fn is_fatal(&self, run: &PlayRun, step: &Settling<'_>) -> bool {
-        let flag = step
-            .planned
-            .context
-            .get(Keyword::AnyErrorsFatal)
-            .is_some_and(|word| {
+        let flag = step.planned.context.get(Keyword::AnyErrorsFatal).map_or(
+            self.shared.options.rules.any_errors_fatal,
+            |word| {
                 let scope = step
                     .here
                     .first()
@@ -314,7 +313,8 @@ impl Dispatcher {
                 value.is_ok_and(|value| {
                     ocplay_protocol::coerce::boolean(&value.to_json()) == Ok(true)
                 })
-            });
+            },
+        );
         if flag || step.once {
             return true;
         }

@@ -42,6 +42,9 @@ pub fn check(plan: &Plan, resolver: &Resolver) -> Vec<Diagnostic> {
         found: Vec::new(),
         seen_files: HashSet::new(),
         seen_tasks: HashSet::new(),
+        forgiven: false,
+        conditional: false,
+        uncertain: false,
     };
     for play in &plan.plays {
         checker.play(play);
@@ -55,10 +58,23 @@ struct Checker<'a> {
     seen_files: HashSet<PathBuf>,
     /// A file imported many times is reported once.
     seen_tasks: HashSet<(String, usize)>,
+    /// The task's failure is provided for: what is wrong with it may be meant.
+    forgiven: bool,
+    /// The task runs only under a condition.
+    conditional: bool,
+    /// The file that is being read is included only under a condition.
+    uncertain: bool,
 }
 
 impl Checker<'_> {
-    fn push(&mut self, diagnostic: Diagnostic) {
+    fn push(&mut self, mut diagnostic: Diagnostic) {
+        let maybe = matches!(
+            diagnostic.code,
+            "missing-file" | "unknown-role" | "unsupported-module"
+        );
+        if self.forgiven || self.uncertain || (self.conditional && maybe) {
+            diagnostic.severity = Severity::Warning;
+        }
         let known = self.found.iter().any(|old| {
             old.message == diagnostic.message
                 && old.labels.first().map(|label| &label.span)
@@ -95,8 +111,6 @@ impl Checker<'_> {
         }
     }
 
-    /// Every strategy gives the same end state as the linear one, so the known
-    /// ones are accepted; only their order of work differs.
     fn strategy(&mut self, play: &PlannedPlay) {
         let Some(word) = &play.play.options.strategy else {
             return;
@@ -104,21 +118,14 @@ impl Checker<'_> {
         let Some(name) = word.value.as_str().filter(|name| !is_template(name)) else {
             return;
         };
-        match name.strip_prefix("ansible.builtin.").unwrap_or(name) {
-            "linear" => {}
-            "free" | "host_pinned" => self.push(
-                Diagnostic::warning(
-                    "strategy",
-                    format!("the strategy '{name}' is not there yet: hosts go in lockstep"),
-                )
-                .at(&word.span),
-            ),
-            other => self.push(
-                Diagnostic::error("strategy", format!("there is no strategy '{other}'"))
+        const KNOWN: [&str; 4] = ["linear", "free", "host_pinned", "debug"];
+        let short = name.strip_prefix("ansible.builtin.").unwrap_or(name);
+        if !KNOWN.contains(&short) {
+            self.push(
+                Diagnostic::error("strategy", format!("there is no strategy '{name}'"))
                     .at(&word.span)
-                    .suggest(other, ["linear", "free", "host_pinned"])
-                    .help("leave it out: hosts go in lockstep"),
-            ),
+                    .suggest(name, KNOWN),
+            );
         }
     }
 
@@ -176,6 +183,17 @@ impl Checker<'_> {
     }
 
     fn task(&mut self, planned: &Arc<PlannedTask>) {
+        let before = (self.forgiven, self.conditional);
+        let ignores = planned.context.get(Keyword::IgnoreErrors);
+        self.forgiven = planned.context.is_guarded()
+            || !planned.task.failed_when.is_empty()
+            || ignores.is_some_and(|word| word.value != Value::Bool(false));
+        self.conditional = !planned.context.when().is_empty();
+        self.words_of(planned);
+        (self.forgiven, self.conditional) = before;
+    }
+
+    fn words_of(&mut self, planned: &Arc<PlannedTask>) {
         let task = &planned.task;
         let place = task.span.range().start;
         let file = task.span.path().to_string_lossy().into_owned();
@@ -428,15 +446,27 @@ impl Checker<'_> {
         })
     }
 
-    /// Under a condition, a missing file may be meant: it only warns.
-    fn missing(&mut self, planned: &PlannedTask, found: Vec<Diagnostic>) {
-        let conditional = !planned.context.when().is_empty();
-        for mut problem in found {
-            if conditional && problem.code == "missing-file" {
-                problem.severity = Severity::Warning;
-            }
+    fn all(&mut self, found: Vec<Diagnostic>) {
+        for problem in found {
             self.push(problem);
         }
+    }
+
+    /// What is wrong with a file that an include names.
+    fn maybe(&mut self, found: Vec<Diagnostic>) {
+        let before = self.uncertain;
+        self.uncertain |= self.conditional;
+        self.all(found);
+        self.uncertain = before;
+    }
+
+    /// Goes through what an include brings; under a condition it may never be
+    /// brought.
+    fn inside(&mut self, planned: &PlannedTask, nodes: &[Node]) {
+        let before = self.uncertain;
+        self.uncertain |= self.conditional || self.forgiven || planned.task.loop_over.is_some();
+        self.nodes(nodes);
+        self.uncertain = before;
     }
 
     /// Local files that the task will send.
@@ -461,7 +491,7 @@ impl Checker<'_> {
                 if let Some((word, span)) = first {
                     let folders = planned.context.search("files");
                     if let Err(found) = self.resolver.find(&word, &folders, span) {
-                        self.missing(planned, found);
+                        self.all(found);
                     }
                 }
                 return;
@@ -473,7 +503,7 @@ impl Checker<'_> {
             .resolver
             .find(name, &planned.context.search(kind), span)
         {
-            Err(found) => self.missing(planned, found),
+            Err(found) => self.all(found),
             Ok(path) if kind == "templates" && self.resolver.loader().is_file(&path) => {
                 if self.seen_files.insert(path.clone()) {
                     match self.resolver.read_source(&path) {
@@ -482,7 +512,7 @@ impl Checker<'_> {
                                 self.push(problem);
                             }
                         }
-                        Err(found) => self.missing(planned, found),
+                        Err(found) => self.all(found),
                     }
                 }
             }
@@ -496,20 +526,20 @@ impl Checker<'_> {
             "include_tasks" | "include" => {
                 let word = match file_word(action, &["file", "_raw_params"]) {
                     Ok(word) => word,
-                    Err(found) => return self.missing(planned, found),
+                    Err(found) => return self.all(found),
                 };
                 let Some(name) = word.value.as_str().filter(|name| !is_template(name)) else {
                     return;
                 };
                 match self.resolver.find_tasks(name, &planned.context, &word.span) {
-                    Err(found) => self.missing(planned, found),
+                    Err(found) => self.all(found),
                     Ok(path) => {
                         let role = planned.context.role().map_or("", |role| &role.name);
                         if self.seen_files.insert(path.join(role)) {
                             let context = planned.context.included(Arc::default());
                             match self.resolver.include_tasks(&path, &context) {
-                                Ok(nodes) => self.nodes(&nodes),
-                                Err(found) => self.missing(planned, found),
+                                Ok(nodes) => self.inside(planned, &nodes),
+                                Err(found) => self.maybe(found),
                             }
                         }
                     }
@@ -518,7 +548,7 @@ impl Checker<'_> {
             "include_role" => {
                 let role = match role_of_task(&planned.task) {
                     Ok(role) => role,
-                    Err(found) => return self.missing(planned, found),
+                    Err(found) => return self.all(found),
                 };
                 let from = &role.from;
                 let names = [
@@ -542,12 +572,12 @@ impl Checker<'_> {
                 let context = planned.context.included(Arc::default());
                 match self.resolver.include_role(&role, &context) {
                     Ok(included) => {
-                        self.nodes(&included.tasks);
+                        self.inside(planned, &included.tasks);
                         for handler in &included.handlers {
-                            self.nodes(std::slice::from_ref(&handler.node));
+                            self.inside(planned, std::slice::from_ref(&handler.node));
                         }
                     }
-                    Err(found) => self.missing(planned, found),
+                    Err(found) => self.maybe(found),
                 }
             }
             "meta" => {
@@ -596,7 +626,7 @@ impl Checker<'_> {
             self.push(
                 Diagnostic::error(
                     "unknown-handler",
-                    format!("no handler is named '{wanted}' or listens to it"),
+                    format!("The requested handler '{wanted}' was not found in either the main handlers list nor in the listening handlers list"),
                 )
                 .at(&word.span)
                 .suggest(&wanted, names.iter().map(String::as_str))

@@ -19,6 +19,8 @@ pub struct Context {
     folder: PathBuf,
     /// This link is a play: its variables have a level of their own.
     play: bool,
+    /// A `rescue` section catches what fails here.
+    rescued: bool,
 }
 
 impl Context {
@@ -32,6 +34,7 @@ impl Context {
             include_vars: Arc::default(),
             folder: folder.to_owned(),
             play: true,
+            rescued: false,
         })
     }
 
@@ -45,7 +48,23 @@ impl Context {
             include_vars: Arc::default(),
             folder: self.folder.clone(),
             play: false,
+            rescued: self.rescued,
         })
+    }
+
+    /// The part of a block that a `rescue` section stands behind.
+    #[must_use]
+    pub fn guarded(self: &Arc<Self>) -> Arc<Self> {
+        Arc::new(Self {
+            rescued: true,
+            ..self.link(Keywords::default())
+        })
+    }
+
+    /// Whether a `rescue` section catches what fails here.
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
+        self.rescued
     }
 
     /// The contents of another file.
@@ -86,6 +105,7 @@ impl Context {
             include_vars: Arc::default(),
             folder: self.folder.clone(),
             play: false,
+            rescued: self.rescued,
         }
     }
 

@@ -85,6 +85,12 @@ impl Resolver {
         &self.templar
     }
 
+    /// What is known without any host: extra variables.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        Scope::new().with(Level::ExtraVars, Arc::clone(&self.extra_vars))
+    }
+
     #[must_use]
     pub fn catalogue(&self) -> &Catalogue {
         &self.catalogue
@@ -274,18 +280,23 @@ impl Resolver {
     ) -> Found<Node> {
         let context = context.child(block.keywords.clone());
         let mut problems = Vec::new();
-        let mut part = |items: &[Item]| {
-            self.items(items, &context, state, depth)
+        let mut part = |items: &[Item], context: &Arc<Context>| {
+            self.items(items, context, state, depth)
                 .unwrap_or_else(|found| {
                     problems.extend(found);
                     Vec::new()
                 })
         };
+        let guarded = if block.rescue.is_empty() {
+            Arc::clone(&context)
+        } else {
+            context.guarded()
+        };
         let planned = PlannedBlock {
             name: block.name.clone(),
-            block: part(&block.block),
-            rescue: part(&block.rescue),
-            always: part(&block.always),
+            block: part(&block.block, &guarded),
+            rescue: part(&block.rescue, &context),
+            always: part(&block.always, &context),
             context: Arc::clone(&context),
         };
         if problems.is_empty() {

@@ -2,6 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::playbook::ast::Word;
+use crate::template::Templar;
+use crate::value::Value;
+use crate::vars::scope::Scope;
+
 /// `--tags` and `--skip-tags`.
 #[derive(Debug, Clone, Default)]
 pub struct TagSelection {
@@ -43,6 +48,34 @@ impl TagSelection {
         }
         true
     }
+}
+
+/// The names that words under `tags:` stand for: lists, names with commas, and
+/// templates, as far as the scope can resolve them.
+#[must_use]
+pub fn names(words: &[&Word], templar: &Templar, scope: &Scope) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for word in words {
+        let value = if word.value.is_lazy() {
+            templar.resolve(&word.value, scope)
+        } else {
+            Ok(word.value.clone())
+        };
+        let value = value.unwrap_or_else(|_| word.value.clone());
+        let texts: Vec<String> = match &value {
+            Value::List(items) => items.iter().map(crate::python::text).collect(),
+            Value::Null | Value::Omit => Vec::new(),
+            other => vec![crate::python::text(other)],
+        };
+        for text in texts {
+            for name in text.split(',').map(str::trim) {
+                if !name.is_empty() && !out.iter().any(|known| known == name) {
+                    out.push(name.to_owned());
+                }
+            }
+        }
+    }
+    out
 }
 
 #[cfg(test)]

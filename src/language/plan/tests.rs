@@ -238,7 +238,7 @@ fn all_mistakes_are_reported_together_with_hints() {
     ]);
     // The mistyped keyword is found while parsing, before the rest is looked at.
     assert!(
-        text.contains("'whne' is not a keyword of a task (did you mean 'when'?)"),
+        text.contains("'whne' is not a valid attribute for a Task (did you mean 'when'?)"),
         "{text}"
     );
     let text = problems(&[

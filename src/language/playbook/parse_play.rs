@@ -151,7 +151,7 @@ fn play(
             _ => {
                 let diagnostic = Diagnostic::error(
                     "unknown-keyword",
-                    format!("'{name}' is not a keyword of a play"),
+                    format!("'{name}' is not a valid attribute for a Play"),
                 )
                 .at(&entry.key_span);
                 problems.push(if catalogue.knows(&name) {

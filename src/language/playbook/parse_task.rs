@@ -98,7 +98,7 @@ fn block(
             _ => {
                 let diagnostic = Diagnostic::error(
                     "unknown-keyword",
-                    format!("'{name}' is not a keyword of a block"),
+                    format!("'{name}' is not a valid attribute for a Block"),
                 )
                 .at(&entry.key_span);
                 let known = keywords::task_words().filter(|word| !keywords::TASK.contains(word));
@@ -237,7 +237,7 @@ fn choose_module<'a>(
                 problems.push(
                     Diagnostic::error(
                         "unknown-keyword",
-                        format!("'{name}' is not a keyword of a task"),
+                        format!("'{name}' is not a valid attribute for a Task"),
                     )
                     .at(&stray.key_span)
                     .label(&one.key_span, "the module of this task")
