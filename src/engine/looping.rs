@@ -32,7 +32,10 @@ pub(crate) fn items(
             other => Err(Box::new(ActionOutcome::mistake(
                 Diagnostic::error(
                     "loop",
-                    format!("a loop needs a list, this is a {}", other.type_name()),
+                    format!(
+                        "The `loop` value must resolve to a 'list', not '{}'.",
+                        other.type_name()
+                    ),
                 )
                 .at(&word.span)
                 .help("a dict becomes a list with '| dict2items', a number with 'range(n) | list'"),

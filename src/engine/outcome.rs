@@ -105,8 +105,18 @@ impl ActionOutcome {
         }
     }
 
+    /// A template of the task that cannot be evaluated.
     pub(crate) fn template(error: &TemplateError) -> Self {
-        Self::mistake(error.diagnostic())
+        let diagnostic = error.diagnostic();
+        let message = format!("Task failed: {}", diagnostic.message);
+        Self::mistake(diagnostic).with("msg", message)
+    }
+
+    /// As [`Self::template`], with the place in the task where it stands.
+    pub(crate) fn template_in(place: &str, error: &TemplateError) -> Self {
+        let diagnostic = error.diagnostic();
+        let message = format!("Task failed: {place}: {}", diagnostic.message);
+        Self::mistake(diagnostic).with("msg", message)
     }
 
     pub(crate) fn unreachable(message: impl Into<String>) -> Self {

@@ -71,6 +71,7 @@ pub async fn run(setup: Setup) -> Ending {
         pool: Pool::new(setup.agent),
         events: setup.events,
         loader: Arc::clone(&setup.loader),
+        warned: Mutex::default(),
     });
     let folders = VarsFolders::new(setup.loader);
     let mut dispatcher = Dispatcher::new(

@@ -41,6 +41,19 @@ pub(crate) struct Evaluator<'a> {
 type Evaluated<T> = Result<T, Box<ActionOutcome>>;
 
 impl Evaluator<'_> {
+    /// The value of a keyword that anything may stand behind.
+    fn keyword(&self, keyword: Keyword, word: &Word) -> Evaluated<Value> {
+        self.templar
+            .resolve(&word.value, self.scope)
+            .map_err(|error| {
+                let place = format!(
+                    "Error processing keyword '{}'",
+                    ocplay_language::playbook::keyword_name(keyword)
+                );
+                Box::new(ActionOutcome::template_in(&place, &error))
+            })
+    }
+
     pub(crate) fn value(&self, word: &Word) -> Evaluated<Value> {
         self.templar
             .resolve(&word.value, self.scope)
@@ -65,7 +78,7 @@ impl Evaluator<'_> {
     fn flag(&self, context: &Context, keyword: Keyword) -> Evaluated<Option<bool>> {
         match context.get(keyword) {
             Some(word) if word.value.is_null() => Ok(None),
-            Some(word) => match self.value(word)? {
+            Some(word) => match self.keyword(keyword, word)? {
                 Value::Omit | Value::Null => Ok(None),
                 value => coerce::boolean(&value.to_json())
                     .map(Some)
@@ -78,7 +91,7 @@ impl Evaluator<'_> {
     fn words(&self, context: &Context, keyword: Keyword) -> Evaluated<Option<String>> {
         match context.get(keyword) {
             None => Ok(None),
-            Some(word) => match self.value(word)? {
+            Some(word) => match self.keyword(keyword, word)? {
                 Value::Omit | Value::Null => Ok(None),
                 value => coerce::text(&value.to_json())
                     .map(Some)

@@ -1,6 +1,7 @@
 //! One task on one host: loop, condition, attempts, verdict.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ocplay_language::diagnostic::Diagnostic;
@@ -32,6 +33,19 @@ pub(crate) struct Shared {
     pub(crate) pool: Pool,
     pub(crate) events: Arc<dyn Sink>,
     pub(crate) loader: Arc<dyn Loader>,
+    /// Warnings that were given already, as text.
+    pub(crate) warned: Mutex<HashSet<String>>,
+}
+
+impl Shared {
+    /// Warns about something, once in a run.
+    pub(crate) fn warn_once(&self, warning: Diagnostic) {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.insert(warning.to_string()) {
+            drop(warned);
+            self.events.event(Event::Warning(warning));
+        }
+    }
 }
 
 /// One task on its way to several hosts.
@@ -141,8 +155,7 @@ impl Runner<'_> {
     }
 
     fn holds(&self, word: &Word, scope: &Scope) -> Result<bool, Box<ActionOutcome>> {
-        condition(self.templar(), &word.value, &word.span, scope)
-            .map_err(|error| Box::new(ActionOutcome::template(&error)))
+        condition(self.templar(), &word.value, &word.span, scope).map_err(|error| Box::new(ActionOutcome::template(&error)))
     }
 
     async fn all_items(&self, scope: &Scope, items: Vec<Value>) -> ItemOutcome {
@@ -391,14 +404,24 @@ impl Runner<'_> {
         let action = &planned.task.action;
         let module = planned.module();
         let templar = self.templar();
-        let resolve = |value: &Value| {
+        let fail = |name: Option<&str>, error| {
+            let mut place = format!(
+                "Finalization of task args for '{}' failed",
+                self.shared.resolver.catalogue().full_name(&action.name)
+            );
+            if let Some(name) = name {
+                place.push_str(&format!(": Error while resolving value for '{name}'"));
+            }
+            Box::new(ActionOutcome::template_in(&place, &error))
+        };
+        let resolve = |value: &Value, name: Option<&str>| {
             templar
                 .resolve(value, scope)
-                .map_err(|error| Box::new(ActionOutcome::template(&error)))
+                .map_err(|error| fail(name, error))
         };
         let mut args = Map::new();
         for word in planned.context.module_defaults() {
-            if let Value::Map(defaults) = resolve(&word.value)? {
+            if let Value::Map(defaults) = resolve(&word.value, None)? {
                 for (name, values) in defaults.entries() {
                     let short = ocplay_language::playbook::ast::short_module_name(name);
                     if short == module
@@ -414,14 +437,14 @@ impl Runner<'_> {
             let value = if actions::keeps_lazy(module, &arg.name) {
                 arg.value.clone()
             } else {
-                resolve(&arg.value)?
+                resolve(&arg.value, Some(&arg.name))?
             };
             if !matches!(value, Value::Omit) {
                 args.insert(&*arg.name, value);
             }
         }
         if let Some(raw) = &action.raw {
-            match resolve(&raw.value)? {
+            match resolve(&raw.value, None)? {
                 Value::Map(map) => args.extend(&map),
                 Value::Omit => {}
                 value => args.insert("_raw_params", value),
@@ -457,16 +480,21 @@ impl Runner<'_> {
         if !task.changed_when.is_empty() {
             match all(&task.changed_when) {
                 Ok(changed) => outcome.changed = changed,
-                Err(error) => return fail_with(outcome, *error),
+                Err(error) => return fail_with(outcome, "changed_when_result", *error),
             }
         }
         if !task.failed_when.is_empty() {
             match all(&task.failed_when) {
                 Ok(failed) => {
+                    if outcome.failed && !failed {
+                        outcome
+                            .result
+                            .insert("failed_when_suppressed_exception", NO_TRACEBACK);
+                    }
                     outcome.failed = failed;
                     outcome.result.insert("failed_when_result", failed);
                 }
-                Err(error) => fail_with(outcome, *error),
+                Err(error) => fail_with(outcome, "failed_when_result", *error),
             }
         }
     }
@@ -580,9 +608,19 @@ impl Runner<'_> {
     }
 }
 
-fn fail_with(outcome: &mut ActionOutcome, error: ActionOutcome) {
+/// What stands for Python's traceback in results of failed tasks.
+const NO_TRACEBACK: &str = "(traceback unavailable)";
+
+/// A verdict that cannot be had fails the task; what it did stays known.
+fn fail_with(outcome: &mut ActionOutcome, key: &str, error: ActionOutcome) {
     outcome.failed = true;
-    outcome.result.extend(&error.result);
+    let message = error.result.get("msg").and_then(Value::as_str);
+    let message = message.unwrap_or_default();
+    let message = message.strip_prefix("Task failed: ").unwrap_or(message);
+    outcome.result.insert(key, message.to_owned());
+    if !outcome.result.contains_key("msg") {
+        outcome.result.insert("msg", message.to_owned());
+    }
     outcome.mistake = error.mistake;
 }
 
@@ -622,6 +660,9 @@ fn finished_result(outcome: &ActionOutcome) -> Value {
         result.insert("skipped", true);
     }
     result.insert("failed", outcome.failed);
+    if outcome.failed && !result.contains_key("results") && !result.contains_key("exception") {
+        result.insert("exception", NO_TRACEBACK);
+    }
     result.into()
 }
 
@@ -692,6 +733,31 @@ fn combine(items: Vec<ItemOutcome>, results: Vec<Value>) -> ItemOutcome {
         outcome: all,
         settings,
         args_hash,
+    }
+}
+
+/// The end of an include whose file or role cannot be had.
+pub(crate) fn include_failed(
+    planned: &PlannedTask,
+    templar: &Templar,
+    host: &Arc<str>,
+    reason: &str,
+) -> Event {
+    Event::HostDone {
+        host: Arc::clone(host),
+        task: Arc::new(info(planned, templar, &Scope::new(), false)),
+        report: Report {
+            status: Status::Failed,
+            result: Arc::new(serde_json::json!({ "changed": false, "reason": reason })),
+            diff: Vec::new(),
+            item: None,
+            delegated: None,
+            no_log: false,
+            args_hash: String::new(),
+            mistake: None,
+        },
+        looped: false,
+        duration: Duration::ZERO,
     }
 }
 

@@ -180,6 +180,17 @@ impl Catalogue {
         }
     }
 
+    /// The name with its collection, as messages show it.
+    #[must_use]
+    pub fn full_name(&self, name: &str) -> String {
+        let short = short_module_name(name);
+        match self.get(name) {
+            Some(info) => format!("{}.{short}", info.collection),
+            None if STRUCTURAL.contains(&short) => format!("ansible.builtin.{short}"),
+            None => name.to_owned(),
+        }
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &ModuleInfo> {
         self.modules.values()
     }

@@ -31,7 +31,7 @@ pub(crate) fn run(args: &RunArgs) -> Outcome {
     let extra_vars = vars::extra_vars(&args.extra_vars)?;
     let inventory_sources = sources::inventories(&args.inventory);
     let inventory = sources::load(&inventory_sources)?;
-    if inventory.hosts().next().is_none() {
+    if inventory.hosts().next().is_none() && localhost_warning() {
         diagnostic::print_all(&[Diagnostic::warning(
             "inventory",
             "the inventory has no hosts: only the implicit localhost can be worked on",
@@ -342,6 +342,11 @@ fn options(
         },
         inventory_sources: inventory_sources.to_vec(),
     })
+}
+
+fn localhost_warning() -> bool {
+    let word = std::env::var("ANSIBLE_LOCALHOST_WARNING").ok();
+    word.is_none_or(|word| ocplay_protocol::coerce::boolean(&word.into()) != Ok(false))
 }
 
 /// What environment variables say about the language.

@@ -28,6 +28,9 @@ pub(crate) fn print_all(problems: &[Diagnostic]) {
 
 /// One problem as text.
 pub(crate) fn draw(problem: &Diagnostic, colours: bool) -> String {
+    if CLASSIC.load(Ordering::Relaxed) {
+        return classic(problem, colours);
+    }
     let level = match problem.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -74,12 +77,7 @@ pub(crate) fn draw(problem: &Diagnostic, colours: bool) -> String {
     } else {
         Renderer::plain()
     };
-    let text = renderer.render(&report);
-    if CLASSIC.load(Ordering::Relaxed) {
-        classic(&text, problem, colours)
-    } else {
-        text
-    }
+    renderer.render(&report)
 }
 
 /// Whether the program was called by one of Ansible's names.
@@ -91,25 +89,40 @@ pub(crate) fn use_classic_words() {
     CLASSIC.store(true, Ordering::Relaxed);
 }
 
-fn classic(text: &str, problem: &Diagnostic, colours: bool) -> String {
+fn classic(problem: &Diagnostic, colours: bool) -> String {
     let (word, colour) = match problem.severity {
         Severity::Error => ("[ERROR]", "31"),
         Severity::Warning => ("[WARNING]", "35"),
     };
-    let word = if colours {
-        format!("\u{1b}[{colour}m{word}:\u{1b}[0m")
-    } else {
-        format!("{word}:")
-    };
-    // The place and the line stay as they are drawn.
-    let skipped = problem.message.lines().count().max(1);
-    let rest: Vec<&str> = text.lines().skip(skipped).collect();
-    let mut out = format!("{word} {}", problem.message);
-    for line in rest {
-        out.push('\n');
-        out.push_str(line);
+    let mut out = format!("{word}: {}", problem.message);
+    if let Some(label) = problem.labels.first() {
+        let (line, column) = label.span.position();
+        let path = std::path::absolute(label.span.path());
+        let path = path.unwrap_or_else(|_| label.span.path().to_owned());
+        out.push_str(&format!("\nOrigin: {}:{line}:{column}\n\n", path.display()));
+        let text = label.span.source().text();
+        let width = line.to_string().len();
+        for (number, content) in text
+            .lines()
+            .enumerate()
+            .take(line)
+            .skip(line.saturating_sub(3))
+        {
+            out.push_str(&format!("{:width$} {content}\n", number + 1));
+        }
+        out.push_str(&format!(
+            "{}^ column {column}\n",
+            " ".repeat(width + column)
+        ));
     }
-    out
+    for help in &problem.help {
+        out.push_str(&format!("\n{help}"));
+    }
+    if colours {
+        format!("\u{1b}[{colour}m{out}\u{1b}[0m")
+    } else {
+        out
+    }
 }
 
 /// A span that covers several lines is shown by its first.

@@ -12,7 +12,9 @@ use super::paint::{Paint, enabled, paint};
 /// Width of the lines of stars.
 const WIDTH: usize = 79;
 /// Keys of a result that every line shows in another way already.
-const INTERNAL: [&str; 4] = [
+const INTERNAL: [&str; 6] = [
+    "exception",
+    "failed_when_suppressed_exception",
     "ansible_loop_var",
     "_ansible_facts_cacheable",
     "failed",

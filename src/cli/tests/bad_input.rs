@@ -111,7 +111,7 @@ fn everything_wrong_is_reported_together() {
             "did you mean 'dest'?",
             "there is no file 'gone.j2'",
             "there is no file 'gone.yml'",
-            "no handler is named 'nobody'",
+            "The requested handler 'nobody' was not found",
             "errors",
         ]);
     assert!(!ran.out.contains("PLAY"), "{}", ran.out);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use fancy_regex::Regex;
 use ocplay_language::inventory::read_vars;
+use ocplay_language::playbook::{is_reserved_name, reserved_name};
 use ocplay_language::value::{Map, Value};
 use ocplay_protocol::arguments;
 
@@ -59,16 +60,21 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
         Ok(path) => path,
         Err(problems) => {
             let first = problems.into_iter().next();
-            return first.map_or_else(
-                || ActionOutcome::failure("not found"),
-                ActionOutcome::mistake,
-            );
+            return match first {
+                Some(problem) => {
+                    let message = problem.message.clone();
+                    ActionOutcome::mistake(problem).with("message", message)
+                }
+                None => ActionOutcome::failure("not found"),
+            };
         }
     };
     let files = if args.dir.is_some() {
         match folder(call, &args, &path, 1) {
             Ok(files) => files,
-            Err(reason) => return ActionOutcome::failure(reason),
+            Err(reason) => {
+                return ActionOutcome::failure(reason.clone()).with("message", reason);
+            }
         }
     } else {
         vec![path]
@@ -76,7 +82,15 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
     let mut vars = Map::new();
     for file in &files {
         match read_vars(file, &*call.shared.loader) {
-            Ok(read) => vars.extend(&read),
+            Ok(read) => {
+                for (name, _) in read.entries() {
+                    if is_reserved_name(name) {
+                        let place = call.shared.resolver.place_of(file, name);
+                        call.warn_once(reserved_name(name), place);
+                    }
+                }
+                vars.extend(&read);
+            }
             Err(problem) => return ActionOutcome::mistake(*problem),
         }
     }
@@ -137,7 +151,7 @@ fn folder(call: &Call<'_>, args: &Args, path: &Path, depth: i64) -> Result<Vec<P
             out.push(entry);
         } else if !args.ignore_unknown_extensions {
             return Err(format!(
-                "{} does not have one of the extensions {}",
+                "{} does not have a valid extension: {}",
                 entry.display(),
                 args.extensions.join(", ")
             ));

@@ -24,6 +24,8 @@ mod wait_for_connection;
 
 use std::sync::Arc;
 
+use ocplay_language::diagnostic::Diagnostic;
+use ocplay_language::source::Span;
 use ocplay_language::value::{Map, Value};
 use ocplay_language::vars::precedence::Level;
 use ocplay_language::vars::scope::Scope;
@@ -149,6 +151,15 @@ impl Call<'_> {
                 &problems,
             )))
         })
+    }
+
+    /// Warns about something in the content, once in a run.
+    pub(crate) fn warn_once(&self, warning: Diagnostic, place: Option<Span>) {
+        let warning = match place {
+            Some(place) => warning.at(&place),
+            None => warning,
+        };
+        self.shared.warn_once(warning);
     }
 
     /// The host that does the work: the delegate, if there is one.

@@ -1,5 +1,6 @@
 //! `set_fact`: variables of the host for the rest of the run.
 
+use ocplay_language::playbook::{is_reserved_name, reserved_name};
 use ocplay_language::value::Map;
 use ocplay_protocol::{arguments, coerce};
 
@@ -21,6 +22,11 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
         if &**name == "cacheable" {
             cacheable = coerce::boolean(&value.to_json()).unwrap_or(false);
         } else {
+            if is_reserved_name(name) {
+                let arg = call.step.planned.task.action.arg(name);
+                let span = arg.map(|arg| arg.name_span.clone());
+                call.warn_once(reserved_name(name), span);
+            }
             vars.insert(name.to_string(), value.clone());
         }
     }

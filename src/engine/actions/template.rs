@@ -163,6 +163,24 @@ fn names(path: &Path, dest: &str) -> Map {
             .trim(),
     );
     names.insert("ansible_managed", "Ansible managed");
+    if let Ok(metadata) = std::fs::metadata(path) {
+        use std::os::unix::fs::MetadataExt;
+        let time = |seconds: i64, nanos: i64| {
+            let stamp = jiff::Timestamp::new(seconds, i32::try_from(nanos).unwrap_or(0));
+            let zoned = stamp.ok()?.to_zoned(jiff::tz::TimeZone::system());
+            Some(zoned.strftime("%Y-%m-%d %H:%M:%S%.6f").to_string())
+        };
+        names.insert(
+            "template_mtime",
+            time(metadata.mtime(), metadata.mtime_nsec()).unwrap_or_default(),
+        );
+        names.insert("template_uid", i64::from(metadata.uid()));
+    }
+    let now = jiff::Zoned::now();
+    names.insert(
+        "template_run_date",
+        now.strftime("%Y-%m-%d %H:%M:%S%.6f").to_string(),
+    );
     names
 }
 

@@ -25,13 +25,15 @@ struct Loaded {
 }
 
 impl Dispatcher {
-    /// Loads what includes brought and puts it into the hosts' way.
+    /// Loads what includes brought and puts it into the hosts' way; says
+    /// whether something could not be loaded.
     pub(super) fn enter(
         &mut self,
         run: &mut PlayRun,
         planned: &Arc<PlannedTask>,
         includes: IndexMap<Arc<str>, Vec<Effect>>,
-    ) {
+    ) -> bool {
+        let mut any_failed = false;
         // Hosts with the same file and variables go on together.
         let mut loaded: Vec<Loaded> = Vec::new();
         let mut ways: IndexMap<Arc<str>, Vec<usize>> = IndexMap::new();
@@ -63,20 +65,27 @@ impl Dispatcher {
                 continue;
             };
             let mut inner = Vec::new();
-            let mut failed = false;
+            let mut failed = None;
             for number in numbers {
                 match &loaded[number].nodes {
                     Ok(nodes) => {
                         let group = u32::try_from(number).unwrap_or(u32::MAX);
                         inner.push((group, Arc::clone(nodes)));
                     }
-                    Err(_) => failed = true,
+                    Err(reason) => failed = Some(reason.clone()),
                 }
             }
-            if !failed {
+            let Some(reason) = failed else {
                 cursor.enter(inner);
                 continue;
-            }
+            };
+            any_failed = true;
+            self.shared.events.event(task::include_failed(
+                planned,
+                &self.shared.templar,
+                &name,
+                &reason,
+            ));
             let rescued = cursor.fail() == Fall::Rescued;
             if let Some(host) = self.hosts.get_mut(&name) {
                 if rescued {
@@ -87,6 +96,7 @@ impl Dispatcher {
                 }
             }
         }
+        any_failed
     }
 
     fn load(

@@ -24,6 +24,7 @@ impl Dispatcher {
         let planned = step.planned;
         let mut includes: IndexMap<Arc<str>, Vec<Effect>> = IndexMap::new();
         let mut any_failed = false;
+        let mut any_lost = false;
         for outcome in outcomes {
             let targets: Vec<Arc<str>> = if step.once {
                 step.here.to_vec()
@@ -41,8 +42,9 @@ impl Dispatcher {
                     status => host.stats.count(status),
                 }
             }
-            any_failed |=
-                matches!(outcome.status, Status::Failed | Status::Unreachable) && !rescuable;
+            let failed = matches!(outcome.status, Status::Failed | Status::Unreachable);
+            any_failed |= failed;
+            any_lost |= failed && !rescuable;
             for name in &targets {
                 self.stand(run, planned, outcome, name);
             }
@@ -61,17 +63,23 @@ impl Dispatcher {
                 }
             }
         }
-        if !includes.is_empty() {
-            self.enter(run, planned, includes);
+        if !includes.is_empty() && self.enter(run, planned, includes) {
+            (any_failed, any_lost) = (true, true);
         }
-        if any_failed && self.is_fatal(run, step) {
-            self.fail_all(run);
+        if (any_failed && self.is_fatal(step)) || (any_lost && self.too_many_failed(run)) {
+            self.fail_all(run, outcomes, step.once);
         }
     }
 
     /// Lets every host of the batch fall that has not done so yet.
-    fn fail_all(&mut self, run: &mut PlayRun) {
+    fn fail_all(&mut self, run: &mut PlayRun, outcomes: &[HostOutcome], once: bool) {
         for (name, cursor) in &mut run.cursors {
+            let own = outcomes
+                .iter()
+                .any(|outcome| (once || outcome.host == *name) && outcome.status == Status::Failed);
+            if own {
+                continue;
+            }
             let Some(host) = self.hosts.get_mut(name).filter(|host| host.is_active()) else {
                 continue;
             };
@@ -295,9 +303,8 @@ impl Dispatcher {
         }
     }
 
-    /// Whether a failure stops everybody: `any_errors_fatal`, `run_once`, or
-    /// more failures than `max_fail_percentage` allows.
-    fn is_fatal(&self, run: &PlayRun, step: &Settling<'_>) -> bool {
+    /// Whether any failure is everybody's: `any_errors_fatal` and `run_once`.
+    fn is_fatal(&self, step: &Settling<'_>) -> bool {
         let flag = step.planned.context.get(Keyword::AnyErrorsFatal).map_or(
             self.shared.options.rules.any_errors_fatal,
             |word| {
@@ -315,9 +322,11 @@ impl Dispatcher {
                 })
             },
         );
-        if flag || step.once {
-            return true;
-        }
+        flag || step.once
+    }
+
+    /// Whether more hosts failed than `max_fail_percentage` allows.
+    fn too_many_failed(&self, run: &PlayRun) -> bool {
         let Some(word) = &run.play.play.options.max_fail_percentage else {
             return false;
         };

@@ -46,7 +46,9 @@ impl Dispatcher {
             let Some(host) = self.hosts.get(name) else {
                 continue;
             };
-            let mut scope = host.scope().clone();
+            let mut scope = host
+                .scope()
+                .with_search(run.play.context.search("vars").into());
             for (level, vars) in run.vars.iter() {
                 scope = scope.with(*level, Arc::clone(vars));
             }

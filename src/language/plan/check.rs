@@ -173,13 +173,19 @@ impl Checker<'_> {
     }
 
     fn nodes(&mut self, nodes: &[Node]) {
+        let before = self.uncertain;
         for node in nodes {
             let mut tasks = Vec::new();
             node.each_task(&mut |task| tasks.push(Arc::clone(task)));
             for task in tasks {
                 self.task(&task);
             }
+            // Nothing comes behind a task that always ends it.
+            if let Node::Task(task) = node {
+                self.uncertain |= always_fails(task);
+            }
         }
+        self.uncertain = before;
     }
 
     fn task(&mut self, planned: &Arc<PlannedTask>) {
@@ -634,6 +640,14 @@ impl Checker<'_> {
             );
         }
     }
+}
+
+fn always_fails(planned: &PlannedTask) -> bool {
+    planned.module() == "fail"
+        && planned.context.when().is_empty()
+        && planned.task.failed_when.is_empty()
+        && planned.task.loop_over.is_none()
+        && planned.context.get(Keyword::IgnoreErrors).is_none()
 }
 
 /// One text, or the texts of a list.

@@ -148,7 +148,7 @@ impl Resolver {
         let folder = folder_of(path);
         self.libraries(&folder);
         let (playbook, found) = parse_playbook(path, &node, &self.catalogue);
-        problems.extend(found);
+        problems.extend(self.keep_warnings(found));
         for entry in playbook.entries {
             match entry {
                 PlaybookEntry::Play(play) => match self.play(&play, &folder, given) {
@@ -552,6 +552,13 @@ impl Resolver {
         let items = Arc::new(items);
         lock().insert(path.to_owned(), Arc::clone(&items));
         Ok(items)
+    }
+
+    /// Where a file of variables names a variable.
+    #[must_use]
+    pub fn place_of(&self, path: &Path, name: &str) -> Option<Span> {
+        let node = self.read_yaml(path).ok()?;
+        Some(node.get(name)?.key_span.clone())
     }
 
     fn keep_warnings(&self, found: Vec<Diagnostic>) -> Vec<Diagnostic> {

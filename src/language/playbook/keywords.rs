@@ -92,6 +92,41 @@ pub(super) const ROLE: &[&str] = &[
     "scm",
 ];
 
+/// The name of a keyword as it is written.
+#[must_use]
+pub fn keyword_name(keyword: Keyword) -> &'static str {
+    INHERITED
+        .iter()
+        .find(|(_, known)| *known == keyword)
+        .map_or("", |(name, _)| name)
+}
+
+/// Functions that templates can call: variables of these names hide them.
+const FUNCTIONS: [&str; 12] = [
+    "cycler",
+    "dict",
+    "joiner",
+    "lipsum",
+    "lookup",
+    "namespace",
+    "now",
+    "q",
+    "query",
+    "range",
+    "undef",
+    "with_",
+];
+
+/// Whether a variable of this name would be called like a keyword or a
+/// function of templates.
+#[must_use]
+pub fn is_reserved_name(name: &str) -> bool {
+    if matches!(name, "vars" | "gather_subset") {
+        return false;
+    }
+    FUNCTIONS.contains(&name) || task_words().chain(play_words()).any(|word| word == name)
+}
+
 pub(super) fn inherited(name: &str) -> Option<Keyword> {
     INHERITED
         .iter()

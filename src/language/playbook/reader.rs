@@ -67,6 +67,7 @@ pub(super) fn comma_words(node: &Node) -> Vec<Word> {
 
 /// A mapping of variables.
 pub(super) fn vars(node: &Node, problems: &mut Problems) -> Arc<Map> {
+    warn_if_reserved(node, problems);
     match (&node.kind, node.value()) {
         (_, Value::Map(map)) => {
             if let Kind::Map(entries) = &node.kind {
@@ -137,4 +138,23 @@ pub(super) fn common(entry: &Entry, into: &mut Keywords, problems: &mut Problems
         _ => return false,
     }
     true
+}
+
+/// Names that the language itself uses stay usable, but mean trouble.
+fn warn_if_reserved(node: &Node, problems: &mut Problems) {
+    for entry in node.as_map().unwrap_or_default() {
+        let name = entry.key.text();
+        if keywords::is_reserved_name(&name) {
+            problems.push(reserved_name(&name).at(&entry.key_span));
+        }
+    }
+}
+
+/// The warning about a variable that is called like a word of the language.
+#[must_use]
+pub fn reserved_name(name: &str) -> Diagnostic {
+    Diagnostic::warning(
+        "reserved-name",
+        format!("Found variable using reserved name '{name}'."),
+    )
 }
