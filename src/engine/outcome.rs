@@ -35,6 +35,8 @@ pub(crate) enum Effect {
 #[derive(Debug, Clone)]
 pub(crate) struct IncludeTasks {
     pub(crate) path: PathBuf,
+    /// Why there is no such file.
+    pub(crate) missing: Option<Diagnostic>,
     pub(crate) vars: Map,
     pub(crate) item: Option<String>,
 }

@@ -23,7 +23,7 @@ use crate::dispatcher::{Dispatcher, PlayRun, VarsFiles};
 use crate::event::{Event, HostStats, PromptAnswer, Sink};
 use crate::host::{Host, Standing};
 use crate::options::{Gathering, RunOptions};
-use crate::task::Shared;
+use crate::task::{GATHERING, Shared};
 
 /// Everything that a run needs.
 pub struct Setup {
@@ -44,21 +44,12 @@ pub struct Setup {
 #[derive(Debug, Clone, Default)]
 pub struct Ending {
     pub stats: IndexMap<Arc<str>, HostStats>,
+    /// A host has failed, and nothing rescued or forgave it.
+    pub failed: bool,
+    pub unreachable: bool,
     /// Something went wrong that belongs to no host.
     pub broken: bool,
     pub stopped: bool,
-}
-
-impl Ending {
-    #[must_use]
-    pub fn any_failed(&self) -> bool {
-        self.stats.values().any(|stats| stats.failed > 0)
-    }
-
-    #[must_use]
-    pub fn any_unreachable(&self) -> bool {
-        self.stats.values().any(|stats| stats.unreachable > 0)
-    }
 }
 
 /// Runs a plan to its end.
@@ -100,6 +91,12 @@ pub async fn run(setup: Setup) -> Ending {
     }
     shared.pool.close().await;
     ending.stopped = dispatcher.stopped();
+    let any = |wanted| {
+        let mut standings = dispatcher.hosts.values().map(|host| host.standing);
+        standings.any(|standing| standing == wanted)
+    };
+    ending.failed = any(Standing::Failed);
+    ending.unreachable = any(Standing::Unreachable);
     ending.stats = dispatcher
         .hosts
         .iter()
@@ -577,7 +574,7 @@ fn gather_task(play: &PlannedPlay) -> Node {
         ..Task::new(span.clone(), action)
     };
     Node::Task(Arc::new(PlannedTask {
-        id: "gathering-facts".to_owned(),
+        id: GATHERING.to_owned(),
         task: Arc::new(task),
         context: play.context.child(keywords),
         implicit: false,

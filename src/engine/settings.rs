@@ -100,7 +100,14 @@ impl Evaluator<'_> {
         }
     }
 
-    pub(crate) fn settings(&self, context: &Context, options: &RunOptions) -> Evaluated<Settings> {
+    /// All keywords of a task. While facts are gathered, an environment that
+    /// is made of facts cannot be known yet.
+    pub(crate) fn settings(
+        &self,
+        context: &Context,
+        options: &RunOptions,
+        gathering: bool,
+    ) -> Evaluated<Settings> {
         let flag = |keyword| self.flag(context, keyword);
         Ok(Settings {
             check: flag(Keyword::CheckMode)?.unwrap_or(options.check),
@@ -112,7 +119,7 @@ impl Evaluator<'_> {
                 .words(context, Keyword::DelegateTo)?
                 .filter(|name| !name.is_empty()),
             delegate_facts: flag(Keyword::DelegateFacts)?.unwrap_or(false),
-            environment: self.environment(context)?,
+            environment: self.environment(context, gathering)?,
             timeout: match context.get(Keyword::Timeout) {
                 Some(word) => Some(self.number(word)?)
                     .filter(|seconds| *seconds > 0.0)
@@ -128,10 +135,19 @@ impl Evaluator<'_> {
         })
     }
 
-    fn environment(&self, context: &Context) -> Evaluated<Vec<(String, String)>> {
+    fn environment(&self, context: &Context, lenient: bool) -> Evaluated<Vec<(String, String)>> {
         let mut all = Map::new();
         for word in context.environment() {
-            match self.value(word)? {
+            let value = self.templar.resolve(&word.value, self.scope);
+            let value = match value {
+                Ok(value) => value,
+                Err(_) if lenient => continue,
+                Err(error) => {
+                    let place = "Error processing keyword 'environment'";
+                    return Err(Box::new(ActionOutcome::template_in(place, &error)));
+                }
+            };
+            match value {
                 Value::Map(map) => all.extend(&map),
                 Value::Null | Value::Omit => {}
                 other => {

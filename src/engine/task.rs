@@ -25,6 +25,9 @@ use crate::outcome::{ActionOutcome, Effect, HostOutcome};
 use crate::settings::{Evaluator, Settings};
 use crate::world::{Snapshot, task_scope};
 
+/// Id of the task with which plays begin unless told otherwise.
+pub(crate) const GATHERING: &str = "gathering-facts";
+
 /// What every task of a run shares.
 pub(crate) struct Shared {
     pub(crate) options: RunOptions,
@@ -155,7 +158,8 @@ impl Runner<'_> {
     }
 
     fn holds(&self, word: &Word, scope: &Scope) -> Result<bool, Box<ActionOutcome>> {
-        condition(self.templar(), &word.value, &word.span, scope).map_err(|error| Box::new(ActionOutcome::template(&error)))
+        condition(self.templar(), &word.value, &word.span, scope)
+            .map_err(|error| Box::new(ActionOutcome::template(&error)))
     }
 
     async fn all_items(&self, scope: &Scope, items: Vec<Value>) -> ItemOutcome {
@@ -251,7 +255,11 @@ impl Runner<'_> {
                     scope,
                 };
                 let settings = evaluator
-                    .settings(&planned.context, &self.shared.options)
+                    .settings(
+                        &planned.context,
+                        &self.shared.options,
+                        planned.id == GATHERING,
+                    )
                     .ok();
                 return ItemOutcome {
                     outcome,
@@ -264,7 +272,11 @@ impl Runner<'_> {
             templar: self.templar(),
             scope,
         };
-        let settings = match evaluator.settings(&planned.context, &self.shared.options) {
+        let settings = match evaluator.settings(
+            &planned.context,
+            &self.shared.options,
+            planned.id == GATHERING,
+        ) {
             Ok(settings) => settings,
             Err(outcome) => {
                 return ItemOutcome {

@@ -115,9 +115,9 @@ fn code(ending: &Ending) -> u8 {
         exit_code::INTERRUPTED
     } else if ending.broken {
         exit_code::ERROR
-    } else if ending.any_unreachable() {
+    } else if ending.unreachable {
         exit_code::UNREACHABLE
-    } else if ending.any_failed() {
+    } else if ending.failed {
         exit_code::HOST_FAILED
     } else {
         exit_code::OK

@@ -244,6 +244,9 @@ impl Lines {
 
     /// What `debug` and `assert` say: shown in several lines, as Ansible does.
     fn message(&self, report: &Report) -> String {
+        if report.item.is_some() && is_assert(report) {
+            return pretty(&clean(&report.result));
+        }
         let mut shown = Map::new();
         if let Value::Object(map) = &*report.result {
             for (key, value) in map {

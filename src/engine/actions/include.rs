@@ -40,23 +40,25 @@ pub(super) fn tasks(call: &Call<'_>) -> ActionOutcome {
         return ActionOutcome::failure("include_tasks names no file");
     };
     let span = &planned.task.action.name_span;
-    match call
+    let found = call
         .shared
         .resolver
-        .find_tasks(&name, &planned.context, span)
-    {
-        Ok(path) => ActionOutcome::ok()
-            .with("include", &*path.to_string_lossy())
-            .effect(Effect::IncludeTasks(IncludeTasks {
-                path,
-                vars: vars(call),
-                item: None,
-            })),
-        Err(problems) => problems.into_iter().next().map_or_else(
-            || ActionOutcome::failure("not found"),
-            ActionOutcome::mistake,
+        .find_tasks(&name, &planned.context, span);
+    let (path, missing) = match found {
+        Ok(path) => (path, None),
+        Err(problems) => (
+            planned.context.folder().join(&name),
+            problems.into_iter().next(),
         ),
-    }
+    };
+    ActionOutcome::ok()
+        .with("include", &*path.to_string_lossy())
+        .effect(Effect::IncludeTasks(IncludeTasks {
+            path,
+            missing,
+            vars: vars(call),
+            item: None,
+        }))
 }
 
 pub(super) fn role(call: &Call<'_>) -> ActionOutcome {

@@ -65,35 +65,44 @@ impl Dispatcher {
                 continue;
             };
             let mut inner = Vec::new();
-            let mut failed = None;
+            let mut failed = false;
             for number in numbers {
                 match &loaded[number].nodes {
                     Ok(nodes) => {
+                        if let Some(host) = self.hosts.get_mut(&name) {
+                            host.stats.ok += 1;
+                        }
                         let group = u32::try_from(number).unwrap_or(u32::MAX);
                         inner.push((group, Arc::clone(nodes)));
                     }
-                    Err(reason) => failed = Some(reason.clone()),
+                    Err(reason) => {
+                        // Counted as failed even where a rescue follows, as
+                        // ansible-core does.
+                        if let Some(host) = self.hosts.get_mut(&name) {
+                            host.stats.failed += 1;
+                        }
+                        self.shared.events.event(task::include_failed(
+                            planned,
+                            &self.shared.templar,
+                            &name,
+                            reason,
+                        ));
+                        failed = true;
+                    }
                 }
             }
-            let Some(reason) = failed else {
+            if !failed {
                 cursor.enter(inner);
                 continue;
-            };
+            }
             any_failed = true;
-            self.shared.events.event(task::include_failed(
-                planned,
-                &self.shared.templar,
-                &name,
-                &reason,
-            ));
             let rescued = cursor.fail() == Fall::Rescued;
-            if let Some(host) = self.hosts.get_mut(&name) {
-                if rescued {
-                    host.stats.rescued += 1;
-                } else {
-                    host.stats.failed += 1;
-                    host.standing = Standing::Failed;
-                }
+            let rescuable = cursor.rescuable();
+            if let Some(host) = self.hosts.get_mut(&name)
+                && !rescued
+                && !rescuable
+            {
+                host.standing = Standing::Failed;
             }
         }
         any_failed
@@ -111,7 +120,10 @@ impl Dispatcher {
         let (nodes, file, item) = match effect {
             Effect::IncludeTasks(include) => {
                 let context = within(&include.vars);
-                let nodes = self.shared.resolver.include_tasks(&include.path, &context);
+                let nodes = match &include.missing {
+                    Some(problem) => Err(vec![problem.clone()]),
+                    None => self.shared.resolver.include_tasks(&include.path, &context),
+                };
                 let file = include.path.display().to_string();
                 (nodes, file, include.item.clone())
             }

@@ -37,7 +37,12 @@ impl Dispatcher {
             if let Some(host) = self.hosts.get_mut(&outcome.host)
                 && (!step.quiet || matches!(outcome.status, Status::Failed | Status::Unreachable))
             {
+                let includes = outcome.effects.iter().any(|effect| {
+                    matches!(effect, Effect::IncludeTasks(_) | Effect::IncludeRole(_))
+                });
                 match outcome.status {
+                    // Each file that comes in counts by itself.
+                    Status::Ok if includes => {}
                     Status::Failed if rescuable => host.stats.rescued += 1,
                     status => host.stats.count(status),
                 }

@@ -620,7 +620,12 @@ impl Checker<'_> {
                     return;
                 }
                 if let Some(role) = &handler.role {
-                    names.push(format!("{} : {text}", role.name));
+                    for role in [
+                        &*role.name,
+                        role.name.rsplit('.').next().unwrap_or_default(),
+                    ] {
+                        names.push(format!("{role} : {text}"));
+                    }
                 }
                 names.push(text);
             }

@@ -46,7 +46,7 @@ fn dict(call: &Call<'_>) -> Result<Vec<Jinja>, Error> {
     for term in one_level(&call.terms)? {
         if !python::is_map(&term) {
             return Err(call.fail(format!(
-                "a mapping is needed, not {}",
+                "with_dict: this lookup plugin expects a dictionary, not {}",
                 python::type_name(&term)
             )));
         }
