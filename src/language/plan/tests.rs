@@ -273,7 +273,7 @@ fn all_mistakes_are_reported_together_with_hints() {
         "site.yml:9:",
         "templates/t.j2:2:",
         "there is no file 'gone.yml'",
-        "no handler is named 'restart  it'",
+        "The requested handler 'restart  it' was not found",
     ] {
         assert!(text.contains(wanted), "{wanted}\nin\n{text}");
     }
