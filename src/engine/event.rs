@@ -109,10 +109,9 @@ pub enum Event {
     },
     /// A mistake found while running (a file included dynamically).
     Mistakes(Vec<Diagnostic>),
-    /// A message from `pause` or `vars_prompt`, to be shown and answered.
+    /// A question of `pause`, `vars_prompt` or the debugger.
     Prompt {
-        text: String,
-        secret: bool,
+        question: Question,
         answer: PromptAnswer,
     },
     Finished {
@@ -121,9 +120,45 @@ pub enum Event {
     },
 }
 
+/// A question to whoever sits at the terminal.
+#[derive(Debug, Clone, Default)]
+pub struct Question {
+    pub text: String,
+    /// Do not show what is typed.
+    pub secret: bool,
+    /// Wait no longer than this; what is typed meanwhile is no answer.
+    pub timeout: Option<Duration>,
+    /// Ctrl-C asks whether to go on instead of stopping the run.
+    pub pause: bool,
+}
+
+#[derive(Debug, Clone)]
+pub enum Answer {
+    Text(Secret),
+    /// Somebody wants the run to end.
+    Aborted,
+    /// There is no terminal.
+    NobodyThere,
+}
+
 /// Where the answer to a prompt goes; cloned events share it.
 #[derive(Debug, Clone)]
-pub struct PromptAnswer(pub Arc<std::sync::Mutex<Option<tokio::sync::oneshot::Sender<Secret>>>>);
+pub struct PromptAnswer(pub Arc<std::sync::Mutex<Option<tokio::sync::oneshot::Sender<Answer>>>>);
+
+/// Asks, and waits for the answer.
+pub async fn ask(events: &Arc<dyn Sink>, question: Question) -> Answer {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let events = Arc::clone(events);
+    let answer = PromptAnswer(Arc::new(std::sync::Mutex::new(Some(sender))));
+    // Somebody may think about it for a while.
+    let asking = tokio::task::spawn_blocking(move || {
+        events.event(Event::Prompt { question, answer });
+    });
+    let answer = receiver.await.unwrap_or(Answer::NobodyThere);
+    // The event was answered, so its taker is done with it.
+    drop(asking.await);
+    answer
+}
 
 /// Ansible's recap columns.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

@@ -14,4 +14,5 @@ pub mod run;
 pub mod secret;
 mod settings;
 mod task;
+mod vars_prompt;
 mod world;

@@ -9,21 +9,21 @@ use ocplay_language::diagnostic::Diagnostic;
 use ocplay_language::inventory::{self, Inventory, VarsFolders};
 use ocplay_language::loader::Loader;
 use ocplay_language::plan::{Node, Plan, PlannedBlock, PlannedPlay, PlannedTask, Resolver};
-use ocplay_language::playbook::ast::{Action, Arg, Keyword, Keywords, Task, VarsPrompt, Word};
+use ocplay_language::playbook::ast::{Action, Arg, Keyword, Keywords, Task, Word};
 use ocplay_language::source::Span;
 use ocplay_language::value::{Map, Value};
 use ocplay_language::vars::precedence::Level;
 use ocplay_language::vars::scope::Scope;
 use ocplay_protocol::coerce;
-use tokio::sync::oneshot;
 
 use crate::connection::{AgentBinary, Pool};
 use crate::cursor::Cursor;
 use crate::dispatcher::{Dispatcher, PlayRun, VarsFiles};
-use crate::event::{Event, HostStats, PromptAnswer, Sink};
+use crate::event::{Event, HostStats, Sink};
 use crate::host::{Host, Standing};
 use crate::options::{Gathering, RunOptions};
 use crate::task::{GATHERING, Shared};
+use crate::vars_prompt;
 
 /// Everything that a run needs.
 pub struct Setup {
@@ -118,7 +118,21 @@ enum PlayEnd {
 
 async fn run_play(dispatcher: &mut Dispatcher, play: &Arc<PlannedPlay>) -> PlayEnd {
     let events = Arc::clone(&dispatcher.shared.events);
-    let scope = play_scope(dispatcher, play);
+    let mut scope = play_scope(dispatcher, play);
+    let mut vars = vec![(Level::PlayVars, Arc::clone(&play.context.own().vars))];
+    // Asked first: the answers may say which hosts the play is for.
+    if !play.play.vars_prompt.is_empty() {
+        match vars_prompt::ask_all(&dispatcher.shared, &play.play.vars_prompt, &scope).await {
+            Ok(answers) => {
+                scope = scope.with(Level::PlayVarsPrompt, Arc::clone(&answers));
+                vars.push((Level::PlayVarsPrompt, answers));
+            }
+            Err(problem) => {
+                events.event(Event::Mistakes(vec![*problem]));
+                return PlayEnd::Broken;
+            }
+        }
+    }
     let hosts = match play_hosts(dispatcher, play, &scope) {
         Ok(hosts) => hosts,
         Err(problem) => {
@@ -136,13 +150,6 @@ async fn run_play(dispatcher: &mut Dispatcher, play: &Arc<PlannedPlay>) -> PlayE
         return PlayEnd::On;
     }
     dispatcher.prepare_all(play, &hosts);
-    let mut vars = vec![(Level::PlayVars, Arc::clone(&play.context.own().vars))];
-    if !play.play.vars_prompt.is_empty() {
-        vars.push((
-            Level::PlayVarsPrompt,
-            ask(dispatcher, &play.play.vars_prompt).await,
-        ));
-    }
     for name in &hosts {
         if let Some(host) = dispatcher.hosts.get_mut(name)
             && host.standing == Standing::Ended
@@ -470,44 +477,6 @@ fn batch_size(value: &Value, total: usize) -> Option<usize> {
     } else {
         usize::try_from(size).ok()?
     })
-}
-
-/// `vars_prompt`, for what extra vars do not give already.
-async fn ask(dispatcher: &Dispatcher, prompts: &[VarsPrompt]) -> Arc<Map> {
-    let mut vars = Map::new();
-    let shared = &dispatcher.shared;
-    for prompt in prompts {
-        if shared.options.extra_vars.contains_key(&prompt.name) {
-            continue;
-        }
-        let text = |name: &str| prompt.options.get(name).map(ocplay_language::python::text);
-        let secret = prompt
-            .options
-            .get("private")
-            .is_none_or(|value| coerce::boolean(&value.to_json()) != Ok(false));
-        let default = text("default");
-        let mut shown = text("prompt").unwrap_or_else(|| prompt.name.clone());
-        if let Some(default) = default.as_ref().filter(|_| !secret) {
-            shown.push_str(&format!(" [{default}]"));
-        }
-        let (sender, receiver) = oneshot::channel();
-        shared.events.event(Event::Prompt {
-            text: shown,
-            secret,
-            answer: PromptAnswer(Arc::new(Mutex::new(Some(sender)))),
-        });
-        let answer = receiver
-            .await
-            .map(|answer| answer.reveal().to_owned())
-            .unwrap_or_default();
-        let answer = if answer.is_empty() {
-            default.unwrap_or_default()
-        } else {
-            answer
-        };
-        vars.insert(prompt.name.as_str(), answer);
-    }
-    Arc::new(vars)
 }
 
 fn gathers(dispatcher: &Dispatcher, play: &PlannedPlay, batch: &[Arc<str>]) -> bool {

@@ -138,6 +138,14 @@ impl Evaluator<'_> {
     fn environment(&self, context: &Context, lenient: bool) -> Evaluated<Vec<(String, String)>> {
         let mut all = Map::new();
         for word in context.environment() {
+            if let (true, Value::Map(map)) = (lenient, &word.value) {
+                for (name, value) in map.entries() {
+                    if let Ok(value) = self.templar.resolve(value, self.scope) {
+                        all.insert(&**name, value);
+                    }
+                }
+                continue;
+            }
             let value = self.templar.resolve(&word.value, self.scope);
             let value = match value {
                 Ok(value) => value,

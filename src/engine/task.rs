@@ -10,7 +10,7 @@ use ocplay_language::plan::{PlannedPlay, PlannedTask, Resolver, Role};
 use ocplay_language::playbook::ast::{Keyword, Word};
 use ocplay_language::source::Span;
 use ocplay_language::template::{Templar, TemplateError};
-use ocplay_language::value::{Map, Value};
+use ocplay_language::value::{Map, Value, is_template};
 use ocplay_language::vars::precedence::Level;
 use ocplay_language::vars::scope::Scope;
 use sha2::{Digest, Sha256};
@@ -52,12 +52,15 @@ impl Shared {
 }
 
 /// One task on its way to several hosts.
+#[derive(Clone)]
 pub(crate) struct Step {
     pub(crate) planned: Arc<PlannedTask>,
     pub(crate) info: Arc<TaskInfo>,
     pub(crate) play: Arc<PlannedPlay>,
     pub(crate) play_vars: Arc<Vec<(Level, Arc<Map>)>>,
     pub(crate) files: VarsFiles,
+    /// Variables that somebody set in the debugger.
+    pub(crate) debug_vars: Arc<Map>,
     pub(crate) dynamic_roles: Arc<Vec<Arc<Role>>>,
     pub(crate) snapshot: Arc<Snapshot>,
     /// `ansible_play_hosts` and its kind, `groups`.
@@ -77,7 +80,9 @@ impl Step {
             &self.planned,
             &self.dynamic_roles,
         );
-        self.files.scope(host, scope)
+        self.files
+            .scope(host, scope)
+            .with(Level::Magic, Arc::clone(&self.debug_vars))
     }
 }
 
@@ -133,9 +138,16 @@ impl Runner<'_> {
             Ok(Some(skipped)) => skipped,
             _ => error,
         };
+        let evaluator = Evaluator {
+            templar: self.templar(),
+            scope,
+        };
+        let context = &self.step.planned.context;
         ItemOutcome {
             outcome,
-            settings: None,
+            settings: evaluator
+                .settings(context, &self.shared.options, false)
+                .ok(),
             args_hash: String::new(),
         }
     }
@@ -451,7 +463,14 @@ impl Runner<'_> {
             } else {
                 resolve(&arg.value, Some(&arg.name))?
             };
-            if !matches!(value, Value::Omit) {
+            if matches!(value, Value::Omit) {
+                continue;
+            }
+            // Only here are names of arguments made by templates.
+            if module == "set_fact" && is_template(&arg.name) {
+                let name = Value::trusted(&arg.name, &arg.name_span, None);
+                args.insert(ocplay_language::python::text(&resolve(&name, None)?), value);
+            } else {
                 args.insert(&*arg.name, value);
             }
         }

@@ -51,7 +51,7 @@ pub(crate) fn run(args: &RunArgs) -> Outcome {
         role_paths(),
         Arc::clone(&extra_vars),
     ));
-    let plans = load(&playbooks, &resolver)?;
+    let plans = load(&playbooks, &resolver, rules().error_on_missing_handler)?;
     let tags = selection(args);
     let wanted = Wanted {
         tasks: args.list_tasks,
@@ -137,7 +137,11 @@ async fn watch_interrupts(stop: Arc<AtomicBool>) {
 }
 
 /// Loads every playbook and reports all mistakes of all of them together.
-fn load(playbooks: &[PathBuf], resolver: &Resolver) -> Result<Vec<Plan>, Vec<Diagnostic>> {
+fn load(
+    playbooks: &[PathBuf],
+    resolver: &Resolver,
+    strict_handlers: bool,
+) -> Result<Vec<Plan>, Vec<Diagnostic>> {
     let mut plans = Vec::new();
     let mut problems = Vec::new();
     for path in playbooks {
@@ -147,7 +151,7 @@ fn load(playbooks: &[PathBuf], resolver: &Resolver) -> Result<Vec<Plan>, Vec<Dia
         }
         match resolver.load(std::slice::from_ref(path)) {
             Ok(plan) => {
-                problems.extend(check(&plan, resolver));
+                problems.extend(check(&plan, resolver, strict_handlers));
                 plans.push(plan);
             }
             Err(found) => problems.extend(found),

@@ -5,6 +5,7 @@ pub(crate) mod journal;
 pub(crate) mod lines;
 pub(crate) mod lists;
 mod paint;
+mod prompt;
 pub(crate) mod screen;
 
 use std::io::Write;

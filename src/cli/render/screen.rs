@@ -6,12 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use ocplay_engine::event::{Event, PromptAnswer, Sink, Status};
-use ocplay_engine::secret::Secret;
+use ocplay_engine::event::{Event, PromptAnswer, Question, Sink, Status};
 
 use super::journal::Journal;
 use super::lines::Lines;
-use super::{print, print_error};
+use super::{print, print_error, prompt};
 
 /// Names of running hosts that fit into the row.
 const NAMES_SHOWN: usize = 6;
@@ -57,13 +56,8 @@ impl Sink for Screen {
         if let Some(journal) = &mut state.journal {
             journal.event(&event);
         }
-        if let Event::Prompt {
-            text,
-            secret,
-            answer,
-        } = event
-        {
-            state.ask(&text, secret, &answer);
+        if let Event::Prompt { question, answer } = event {
+            state.ask(&question, &answer);
             return;
         }
         let text = state.lines.text(&event);
@@ -85,23 +79,10 @@ impl Sink for Screen {
 }
 
 impl State {
-    fn ask(&self, text: &str, secret: bool, answer: &PromptAnswer) {
-        let read = || {
-            let terminal = console::Term::stderr();
-            if !terminal.is_term() {
-                return String::new();
-            }
-            print_error(&format!("{text}: "));
-            let line = if secret {
-                terminal.read_secure_line()
-            } else {
-                terminal.read_line()
-            };
-            line.unwrap_or_default()
-        };
-        let line = match &self.live {
-            Some(live) => live.bars.suspend(read),
-            None => read(),
+    fn ask(&self, question: &Question, answer: &PromptAnswer) {
+        let given = match &self.live {
+            Some(live) => live.bars.suspend(|| prompt::ask(question)),
+            None => prompt::ask(question),
         };
         let sender = answer
             .0
@@ -110,7 +91,7 @@ impl State {
             .take();
         if let Some(sender) = sender {
             // The task that asked may have timed out.
-            drop(sender.send(Secret::new(line)));
+            drop(sender.send(given));
         }
     }
 }

@@ -1,13 +1,14 @@
 //! `pause`: waits, or asks.
 
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use jiff::Zoned;
+use ocplay_language::diagnostic::Diagnostic;
+use ocplay_language::value::Value;
 use ocplay_protocol::arguments;
-use tokio::sync::oneshot;
 
 use super::Call;
-use crate::event::{Event, PromptAnswer};
+use crate::event::{Answer, Question, ask};
 use crate::outcome::ActionOutcome;
 
 arguments! {
@@ -29,32 +30,69 @@ pub(super) async fn run(call: &Call<'_>) -> ActionOutcome {
         Ok(args) => args,
         Err(outcome) => return *outcome,
     };
-    let started = Instant::now();
-    let seconds = match (args.minutes, args.seconds) {
-        (None, None) => None,
-        (minutes, seconds) => Some(minutes.unwrap_or(0.0) * 60.0 + seconds.unwrap_or(0.0)),
-    };
-    let mut input = String::new();
-    match seconds {
-        Some(seconds) => tokio::time::sleep(Duration::from_secs_f64(seconds.clamp(0.0, 1e7))).await,
-        None => {
-            let (sender, receiver) = oneshot::channel();
-            call.shared.events.event(Event::Prompt {
-                text: args
-                    .prompt
-                    .unwrap_or_else(|| "Press enter to continue, Ctrl+C to interrupt".to_owned()),
-                secret: !args.echo,
-                answer: PromptAnswer(Arc::new(Mutex::new(Some(sender)))),
-            });
-            if let Ok(answer) = receiver.await {
-                input = answer.reveal().to_owned();
-            }
+    let (seconds, unit) = match (args.minutes, args.seconds) {
+        (Some(_), Some(_)) => {
+            return ActionOutcome::failure("parameters are mutually exclusive: minutes|seconds");
         }
-    }
-    let elapsed = started.elapsed().as_secs_f64().round();
+        (Some(minutes), None) => (Some(minutes * 60.0), "minutes"),
+        (None, seconds) => (seconds, "seconds"),
+    };
+    let started = Zoned::now();
+    let title = &call.step.info.title;
+    let hidden = if args.echo { "" } else { " (output is hidden)" };
+    let text = match (seconds, &args.prompt) {
+        (Some(seconds), prompt) => {
+            let seconds = seconds.max(1.0);
+            let question = prompt.as_ref().map_or_else(String::new, |prompt| {
+                format!("[{title}]\n{prompt}{hidden}:")
+            });
+            format!(
+                "Pausing for {seconds} seconds{hidden}\n(ctrl+C then 'C' = continue early, ctrl+C then 'A' = abort)\r\n{question}"
+            )
+        }
+        (None, Some(prompt)) => format!("[{title}]\n{prompt}{hidden}:"),
+        (None, None) => {
+            format!("[{title}]\nPress enter to continue, Ctrl+C to interrupt{hidden}:")
+        }
+    };
+    let question = Question {
+        text,
+        secret: !args.echo,
+        timeout: seconds.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, 1e7))),
+        pause: true,
+    };
+    let input = match ask(&call.shared.events, question).await {
+        Answer::Text(text) => text.reveal().to_owned(),
+        Answer::Aborted => return ActionOutcome::failure("user requested abort!"),
+        Answer::NobodyThere => {
+            call.warn_once(
+                Diagnostic::warning(
+                    "pause",
+                    "Not waiting for response to prompt as stdin is not interactive",
+                ),
+                None,
+            );
+            String::new()
+        }
+    };
+    let stopped = Zoned::now();
+    let elapsed = (stopped.timestamp().as_millisecond() - started.timestamp().as_millisecond())
+        as f64
+        / 1000.0;
+    let shown = if unit == "minutes" {
+        elapsed / 60.0
+    } else {
+        elapsed
+    };
+    let shown = ocplay_language::python::text(&Value::Float((shown * 100.0).round() / 100.0));
+    let time = |zoned: &Zoned| zoned.strftime("%Y-%m-%d %H:%M:%S%.6f").to_string();
     ActionOutcome::ok()
         .with("user_input", input)
         .with("echo", args.echo)
+        .with("start", time(&started))
+        .with("stop", time(&stopped))
         .with("delta", elapsed as i64)
-        .with("stdout", format!("Paused for {elapsed} seconds"))
+        .with("rc", 0)
+        .with("stderr", "")
+        .with("stdout", format!("Paused for {shown} {unit}"))
 }

@@ -9,13 +9,13 @@ use tokio::task::JoinSet;
 use super::{Dispatcher, PlayRun, Settling};
 use crate::cursor::At;
 use crate::outcome::HostOutcome;
-use crate::task;
+use crate::task::{self, Step};
 
 impl Dispatcher {
     /// Runs each of the batch's hosts at its own pace. `pinned` lets only as
     /// many hosts begin as there are forks; each keeps its place to the end.
     pub(crate) async fn free(&mut self, run: &mut PlayRun, pinned: bool) {
-        let mut running: JoinSet<(At, HostOutcome)> = JoinSet::new();
+        let mut running: JoinSet<(At, Arc<Step>, HostOutcome)> = JoinSet::new();
         let mut busy: HashSet<Arc<str>> = HashSet::new();
         let mut begun: HashSet<Arc<str>> = HashSet::new();
         let mut done: HashSet<Arc<str>> = HashSet::new();
@@ -57,15 +57,21 @@ impl Dispatcher {
                             None => None,
                         };
                         let _fork = forks.acquire().await.ok();
-                        let outcome = task::run_on_host(&shared, &Arc::new(step), name).await;
-                        (at, outcome)
+                        let step = Arc::new(step);
+                        let outcome = task::run_on_host(&shared, &step, name).await;
+                        (at, step, outcome)
                     });
                 }
             }
             let Some(joined) = running.join_next().await else {
                 return;
             };
-            let Ok((at, outcome)) = joined else { continue };
+            let Ok((at, step, outcome)) = joined else {
+                continue;
+            };
+            let mut outcomes = [outcome];
+            self.debug(run, &step, &mut outcomes).await;
+            let [outcome] = outcomes;
             busy.remove(&outcome.host);
             let here = [Arc::clone(&outcome.host)];
             let settling = Settling {

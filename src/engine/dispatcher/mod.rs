@@ -7,6 +7,7 @@
 //! Workers get a snapshot and give back outcomes; here the outcomes become
 //! variables, notifications, standings and further tasks.
 
+mod debugger;
 mod free;
 mod handlers;
 mod includes;
@@ -305,6 +306,7 @@ impl Dispatcher {
             play: Arc::clone(&run.play),
             play_vars: Arc::clone(&run.vars),
             files: run.files.clone(),
+            debug_vars: Arc::default(),
             dynamic_roles: Arc::clone(&run.dynamic_roles),
             snapshot,
             play_magic: Arc::new(self.play_magic(run)),
@@ -339,6 +341,7 @@ impl Dispatcher {
         let mut outcomes = self.run_hosts(&step, hosts).await;
         // The order of the inventory, not that of completion.
         outcomes.sort_by_key(|outcome| here.iter().position(|name| *name == outcome.host));
+        self.debug(run, &step, &mut outcomes).await;
         let settling = Settling {
             planned: &at.task,
             here,

@@ -35,13 +35,16 @@ const META: [&str; 11] = [
 ];
 
 /// Checks a whole plan.
+///
+/// `strict_handlers` makes a handler that nobody defines an error.
 #[must_use]
-pub fn check(plan: &Plan, resolver: &Resolver) -> Vec<Diagnostic> {
+pub fn check(plan: &Plan, resolver: &Resolver, strict_handlers: bool) -> Vec<Diagnostic> {
     let mut checker = Checker {
         resolver,
         found: Vec::new(),
         seen_files: HashSet::new(),
         seen_tasks: HashSet::new(),
+        strict_handlers,
         forgiven: false,
         conditional: false,
         uncertain: false,
@@ -58,6 +61,7 @@ struct Checker<'a> {
     seen_files: HashSet<PathBuf>,
     /// A file imported many times is reported once.
     seen_tasks: HashSet<(String, usize)>,
+    strict_handlers: bool,
     /// The task's failure is provided for: what is wrong with it may be meant.
     forgiven: bool,
     /// The task runs only under a condition.
@@ -144,17 +148,6 @@ impl Checker<'_> {
                 )
                 .at(&word.span)
                 .help("leave 'poll: 0' out: the task is then waited for"),
-            );
-        }
-        if let Some(word) = planned.context.get(Keyword::Debugger)
-            && word.value.as_str() != Some("never")
-        {
-            self.push(
-                Diagnostic::warning(
-                    "not-yet",
-                    "the debugger is not there yet: failures just fail",
-                )
-                .at(&word.span),
             );
         }
         if let Some(word) = planned.context.get(Keyword::BecomeMethod)
@@ -634,8 +627,13 @@ impl Checker<'_> {
             if is_template(&wanted) || names.contains(&wanted) {
                 continue;
             }
+            let severity = if self.strict_handlers {
+                Diagnostic::error
+            } else {
+                Diagnostic::warning
+            };
             self.push(
-                Diagnostic::error(
+                severity(
                     "unknown-handler",
                     format!("The requested handler '{wanted}' was not found in either the main handlers list nor in the listening handlers list"),
                 )

@@ -18,8 +18,7 @@ pub fn split_pairs(line: &str, only: Option<&[&str]>) -> Pairs {
     let mut rest_from = 0;
     for (start, end) in words(line) {
         let word = &line[start..end];
-        let pair = word
-            .split_once('=')
+        let pair = split_at_equals(word)
             .filter(|(key, _)| is_key(key) && only.is_none_or(|only| only.contains(key)));
         if let Some((key, value)) = pair {
             out.pairs.push((key.to_owned(), unquote(value).to_owned()));
@@ -32,7 +31,20 @@ pub fn split_pairs(line: &str, only: Option<&[&str]>) -> Pairs {
     out
 }
 
+/// Splits at the first `=` that is not inside a template.
+fn split_at_equals(word: &str) -> Option<(&str, &str)> {
+    let mut from = 0;
+    while word[from..].starts_with("{{") {
+        from += word[from..].find("}}")? + 2;
+    }
+    let at = from + word[from..].find('=')?;
+    Some((&word[..at], &word[at + 1..]))
+}
+
 fn is_key(key: &str) -> bool {
+    if key.starts_with("{{") && key.ends_with("}}") {
+        return true;
+    }
     !key.is_empty()
         && key
             .chars()

@@ -178,8 +178,29 @@ fn play(
 }
 
 fn vars_prompt(node: &Node, problems: &mut Problems) -> Vec<VarsPrompt> {
+    const KNOWN: [&str; 9] = [
+        "name",
+        "prompt",
+        "default",
+        "private",
+        "confirm",
+        "encrypt",
+        "salt_size",
+        "salt",
+        "unsafe",
+    ];
     let mut out = Vec::new();
     for item in node.as_list().unwrap_or_default() {
+        for entry in item.as_map().unwrap_or_default() {
+            let name = entry.key.text();
+            if !KNOWN.contains(&&*name) {
+                let problem = Diagnostic::error(
+                    "unknown-keyword",
+                    format!("Invalid vars_prompt data structure, found unsupported key '{name}'"),
+                );
+                problems.push(problem.at(&entry.key_span).suggest(&name, KNOWN));
+            }
+        }
         let name = item.get("name").and_then(|entry| entry.value.as_str());
         match (name, item.value()) {
             (Some(name), Value::Map(options)) => out.push(VarsPrompt {
