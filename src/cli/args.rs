@@ -4,7 +4,12 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
+use crate::commands::adhoc::AdhocArgs;
+use crate::commands::config::ConfigArgs;
+use crate::commands::pull::PullArgs;
+use crate::commands::vault::VaultCommandArgs;
 use crate::lab::LabCommand;
+use crate::secrets::VaultArgs;
 
 /// Run Ansible-style playbooks over SSH; hosts need nothing but sshd and a
 /// shell.
@@ -22,8 +27,16 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Run playbooks against the hosts of an inventory.
     Run(Box<RunArgs>),
+    /// Run one module on hosts.
+    Adhoc(Box<AdhocArgs>),
     /// Show hosts, groups and variables of an inventory.
     Inventory(InventoryArgs),
+    /// Fetch a repository and run a playbook of it on this machine.
+    Pull(Box<PullArgs>),
+    /// Create, read and change encrypted files and values.
+    Vault(VaultCommandArgs),
+    /// Show settings and where they come from.
+    Config(ConfigArgs),
     /// Show the documentation of modules.
     Doc(DocArgs),
     /// Make the hosts of an inventory real on this machine, to try things on.
@@ -43,12 +56,9 @@ pub(crate) enum HostKeyChecking {
     Off,
 }
 
-#[derive(Debug, Parser)]
-#[command(name = "ansible-playbook", version, max_term_width = 100)]
-pub(crate) struct RunArgs {
-    /// Playbooks; a bare name is also looked for in `playbooks/`.
-    #[arg(required = true, value_name = "PLAYBOOK")]
-    pub(crate) playbooks: Vec<PathBuf>,
+/// What a playbook and a single module both take.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct CommonArgs {
     /// Inventory file, folder, or hosts as 'h1,h2,'; a bare name is also
     /// looked for in `inventories/`. May be given again.
     #[arg(
@@ -61,24 +71,12 @@ pub(crate) struct RunArgs {
     /// Work only on these of the hosts.
     #[arg(short, long, value_name = "PATTERN")]
     pub(crate) limit: Option<String>,
-    /// Run only tasks with one of these tags.
-    #[arg(short, long, value_name = "TAGS")]
-    pub(crate) tags: Vec<String>,
-    /// Leave out tasks with one of these tags.
-    #[arg(long, value_name = "TAGS")]
-    pub(crate) skip_tags: Vec<String>,
     /// Variables as 'k=v', as YAML or JSON, or from a file as @FILE.
     #[arg(short, long = "extra-vars", value_name = "VARS")]
     pub(crate) extra_vars: Vec<String>,
-    /// Hosts worked on at the same time.
-    #[arg(
-        short,
-        long,
-        env = "ANSIBLE_FORKS",
-        default_value_t = 50,
-        value_name = "N"
-    )]
-    pub(crate) forks: usize,
+    /// Hosts worked on at the same time (50).
+    #[arg(short, long, value_name = "N")]
+    pub(crate) forks: Option<usize>,
     /// Find out what would change, change nothing.
     #[arg(short = 'C', long)]
     pub(crate) check: bool,
@@ -95,47 +93,31 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "METHOD")]
     pub(crate) become_method: Option<String>,
     /// Ask for the password of sudo.
-    #[arg(short = 'K', long)]
+    #[arg(short = 'K', long, visible_alias = "ask-become-password")]
     pub(crate) ask_become_pass: bool,
     /// File with the password of sudo.
     #[arg(long, alias = "become-pass-file", value_name = "FILE")]
     pub(crate) become_password_file: Option<PathBuf>,
     /// Log in as this user.
-    #[arg(short, long, env = "ANSIBLE_REMOTE_USER", value_name = "USER")]
+    #[arg(short, long, visible_alias = "remote-user", value_name = "USER")]
     pub(crate) user: Option<String>,
     /// Ask for the password of the login.
-    #[arg(short = 'k', long)]
+    #[arg(short = 'k', long, visible_alias = "ask-password")]
     pub(crate) ask_pass: bool,
     /// File with the password of the login.
     #[arg(long, alias = "conn-pass-file", value_name = "FILE")]
     pub(crate) connection_password_file: Option<PathBuf>,
     /// Private key to log in with.
-    #[arg(
-        long,
-        visible_alias = "key-file",
-        env = "ANSIBLE_PRIVATE_KEY_FILE",
-        value_name = "FILE"
-    )]
+    #[arg(long, visible_alias = "key-file", value_name = "FILE")]
     pub(crate) private_key: Option<PathBuf>,
     /// Kind of connection: ssh or local.
     #[arg(short, long, value_name = "KIND")]
     pub(crate) connection: Option<String>,
-    /// Seconds to wait for a connection.
-    #[arg(
-        short = 'T',
-        long,
-        env = "ANSIBLE_TIMEOUT",
-        default_value_t = 10,
-        value_name = "SECONDS"
-    )]
-    pub(crate) timeout: u64,
+    /// Seconds to wait for a connection (10).
+    #[arg(short = 'T', long, value_name = "SECONDS")]
+    pub(crate) timeout: Option<u64>,
     /// Options as for ssh: -o Name=value, -i, -p, -l.
-    #[arg(
-        long,
-        env = "ANSIBLE_SSH_COMMON_ARGS",
-        allow_hyphen_values = true,
-        value_name = "ARGS"
-    )]
+    #[arg(long, allow_hyphen_values = true, value_name = "ARGS")]
     pub(crate) ssh_common_args: Option<String>,
     /// More options as for ssh.
     #[arg(long, allow_hyphen_values = true, value_name = "ARGS")]
@@ -146,6 +128,24 @@ pub(crate) struct RunArgs {
     /// Say more; up to -vvvv.
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
+    #[command(flatten)]
+    pub(crate) vault: VaultArgs,
+}
+
+#[derive(Debug, Default, Parser)]
+#[command(name = "ansible-playbook", version, max_term_width = 100)]
+pub(crate) struct RunArgs {
+    /// Playbooks; a bare name is also looked for in `playbooks/`.
+    #[arg(required = true, value_name = "PLAYBOOK")]
+    pub(crate) playbooks: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+    /// Run only tasks with one of these tags.
+    #[arg(short, long, value_name = "TAGS")]
+    pub(crate) tags: Vec<String>,
+    /// Leave out tasks with one of these tags.
+    #[arg(long, value_name = "TAGS")]
+    pub(crate) skip_tags: Vec<String>,
     /// Check the content, contact no host.
     #[arg(long)]
     pub(crate) syntax_check: bool,
@@ -162,7 +162,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) start_at_task: Option<String>,
     /// Run handlers also on hosts where a task failed.
-    #[arg(long, env = "ANSIBLE_FORCE_HANDLERS")]
+    #[arg(long)]
     pub(crate) force_handlers: bool,
 }
 
@@ -181,9 +181,32 @@ pub(crate) struct InventoryArgs {
     /// The variables of one host.
     #[arg(long, value_name = "HOST")]
     pub(crate) host: Option<String>,
+    /// Show only these of the hosts.
+    #[arg(short, long, value_name = "PATTERN")]
+    pub(crate) limit: Option<String>,
+    /// YAML instead of JSON.
+    #[arg(short, long)]
+    pub(crate) yaml: bool,
+    /// TOML instead of JSON.
+    #[arg(long, conflicts_with = "yaml")]
+    pub(crate) toml: bool,
+    /// Variables stand where they were written.
+    #[arg(long)]
+    pub(crate) export: bool,
+    /// Write to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// The playbook's folder, for its group_vars and host_vars.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) playbook_dir: Option<PathBuf>,
+    /// Say more.
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
     /// With --graph: show variables as well.
     #[arg(long)]
     pub(crate) vars: bool,
+    #[command(flatten)]
+    pub(crate) vault: VaultArgs,
     /// Variables as for 'run'.
     #[arg(short, long = "extra-vars", value_name = "VARS")]
     pub(crate) extra_vars: Vec<String>,

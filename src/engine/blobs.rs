@@ -1,10 +1,11 @@
 //! Files of the controller made ready to travel with a request.
 
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
+use ocplay_language::loader::Loader;
 use ocplay_protocol::{Blob, BlobKind};
 use sha1::{Digest, Sha1};
 
@@ -13,6 +14,8 @@ use crate::connection::BlobSource;
 /// Bodies up to this size go along with the request; larger ones only when
 /// the host asks for them.
 const INLINE_LIMIT: u64 = 32 * 1024;
+/// What an encrypted file starts with.
+const VAULT_MARK: &[u8] = b"$ANSIBLE_VAULT;";
 
 /// A transfer: what the request lists, and where the bytes are.
 #[derive(Debug, Default)]
@@ -42,26 +45,41 @@ impl Cargo {
         cargo
     }
 
-    /// One file.
-    pub(crate) fn file(path: &Path) -> Result<Self, String> {
+    /// One file. With a loader, an encrypted file travels decrypted.
+    pub(crate) fn file(path: &Path, unlock: Option<&dyn Loader>) -> Result<Self, String> {
         let mut cargo = Self::default();
-        cargo.add_file(path, String::new())?;
+        cargo.add_file(path, String::new(), unlock)?;
         Ok(cargo)
     }
 
     /// A folder with everything in it; names are relative to it.
-    pub(crate) fn folder(path: &Path, follow: bool) -> Result<Self, String> {
+    pub(crate) fn folder(
+        path: &Path,
+        follow: bool,
+        unlock: Option<&dyn Loader>,
+    ) -> Result<Self, String> {
         let mut cargo = Self::default();
         let meta =
             std::fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let mode = meta.permissions().mode() & 0o7777;
         // The folder itself comes first: an empty one is something, too.
         cargo.add_other(String::new(), BlobKind::Directory, mode);
-        cargo.add_folder(path, "", follow, &mut vec![(meta.dev(), meta.ino())])?;
+        cargo.add_folder(
+            path,
+            "",
+            follow,
+            unlock,
+            &mut vec![(meta.dev(), meta.ino())],
+        )?;
         Ok(cargo)
     }
 
-    fn add_file(&mut self, path: &Path, name: String) -> Result<(), String> {
+    fn add_file(
+        &mut self,
+        path: &Path,
+        name: String,
+        unlock: Option<&dyn Loader>,
+    ) -> Result<(), String> {
         let problem = |error: std::io::Error| format!("{}: {error}", path.display());
         let mut file = std::fs::File::open(path).map_err(problem)?;
         let meta = file.metadata().map_err(problem)?;
@@ -72,6 +90,12 @@ impl Cargo {
             let count = file.read(&mut chunk).map_err(problem)?;
             if count == 0 {
                 break;
+            }
+            if let Some(loader) = unlock
+                && file.stream_position().is_ok_and(|at| at == count as u64)
+                && chunk.starts_with(VAULT_MARK)
+            {
+                return self.add_unlocked(path, name, meta.permissions().mode() & 0o7777, loader);
             }
             hash.update(&chunk[..count]);
             if let Some(inline) = &mut inline {
@@ -96,6 +120,26 @@ impl Cargo {
         Ok(())
     }
 
+    /// An encrypted file's content stays in memory.
+    fn add_unlocked(
+        &mut self,
+        path: &Path,
+        name: String,
+        mode: u32,
+        loader: &dyn Loader,
+    ) -> Result<(), String> {
+        let content = loader
+            .read(path)
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        let mut one = Self::bytes(content, mode);
+        for blob in &mut one.blobs {
+            blob.name.clone_from(&name);
+        }
+        self.blobs.append(&mut one.blobs);
+        self.sources.append(&mut one.sources);
+        Ok(())
+    }
+
     /// `inside` are the folders that this one is in, behind all links: a link
     /// back to one of them stays a link.
     fn add_folder(
@@ -103,6 +147,7 @@ impl Cargo {
         folder: &Path,
         prefix: &str,
         follow: bool,
+        unlock: Option<&dyn Loader>,
         inside: &mut Vec<(u64, u64)>,
     ) -> Result<(), String> {
         let problem = |error: std::io::Error| format!("{}: {error}", folder.display());
@@ -138,10 +183,10 @@ impl Cargo {
                     meta.permissions().mode() & 0o7777,
                 );
                 inside.push((meta.dev(), meta.ino()));
-                self.add_folder(&path, &format!("{name}/"), follow, inside)?;
+                self.add_folder(&path, &format!("{name}/"), follow, unlock, inside)?;
                 inside.pop();
             } else if meta.is_file() {
-                self.add_file(&path, name)?;
+                self.add_file(&path, name, unlock)?;
             }
         }
         Ok(())
@@ -175,7 +220,7 @@ mod tests {
         std::fs::write(folder.path().join("b/x"), "x").unwrap();
         std::fs::write(folder.path().join("a"), vec![7; 40_000]).unwrap();
         std::os::unix::fs::symlink("a", folder.path().join("c")).unwrap();
-        let cargo = Cargo::folder(folder.path(), false).unwrap();
+        let cargo = Cargo::folder(folder.path(), false, None).unwrap();
         let names: Vec<&str> = cargo.blobs.iter().map(|blob| blob.name.as_str()).collect();
         assert_eq!(names, ["", "a", "b", "b/x", "c"]);
         assert!(cargo.blobs[1].inline.is_none());
@@ -197,7 +242,7 @@ mod tests {
         link("../", "b/circle");
         link("nowhere", "gone");
         link("b", "twice");
-        let cargo = Cargo::folder(folder.path(), true).unwrap();
+        let cargo = Cargo::folder(folder.path(), true, None).unwrap();
         let kinds: Vec<(&str, &BlobKind)> = cargo
             .blobs
             .iter()

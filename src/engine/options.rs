@@ -86,4 +86,6 @@ pub struct BecomeDefaults {
     pub enabled: bool,
     pub user: Option<String>,
     pub method: Option<String>,
+    pub exe: Option<String>,
+    pub flags: Option<String>,
 }

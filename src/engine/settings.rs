@@ -219,7 +219,7 @@ impl Evaluator<'_> {
         let flags = pick(
             variable(&["ansible_sudo_flags", "ansible_become_flags"])?,
             Keyword::BecomeFlags,
-            None,
+            options.becoming.flags.as_ref(),
             "-H -S",
         )?;
         let flags: Vec<&str> = flags
@@ -245,7 +245,7 @@ impl Evaluator<'_> {
             exe: pick(
                 variable(&["ansible_become_exe"])?,
                 Keyword::BecomeExe,
-                None,
+                options.becoming.exe.as_ref(),
                 "sudo",
             )?,
             method: method.rsplit('.').next().unwrap_or(&method).to_owned(),

@@ -108,19 +108,21 @@ pub(crate) fn play_magic(
         .collect();
     groups.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
     magic.insert("group_names", groups);
-    if let Some(source) = options.inventory_sources.first() {
-        let path = absolute(Path::new(source));
-        let folder = if path.is_dir() {
-            Some(path.as_path())
-        } else {
-            path.parent()
-        };
-        if !source.contains(',') {
+    let source = inventory.host(name).and_then(|host| host.source.as_ref());
+    match source {
+        Some(list) if list.contains(',') => {
+            magic.insert("inventory_file", &**list);
+            magic.insert("inventory_dir", Value::Null);
+        }
+        Some(file) => {
+            let path = absolute(Path::new(&**file));
+            let folder = path.parent().unwrap_or(&path);
             magic.insert("inventory_file", &*path.to_string_lossy());
-            magic.insert(
-                "inventory_dir",
-                folder.unwrap_or(&path).to_string_lossy().as_ref(),
-            );
+            magic.insert("inventory_dir", &*folder.to_string_lossy());
+        }
+        None => {
+            magic.insert("inventory_file", Value::Null);
+            magic.insert("inventory_dir", Value::Null);
         }
     }
     magic.insert("ansible_check_mode", options.check);

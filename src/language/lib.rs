@@ -15,4 +15,5 @@ pub mod suggest;
 pub mod template;
 pub mod value;
 pub mod vars;
+pub mod vault;
 pub mod yaml;

@@ -3,15 +3,41 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+
+use crate::vault::Keyring;
 
 /// What the language may ask of the machine it runs on.
 pub trait Loader: Send + Sync {
+    /// A file's content, decrypted where it is encrypted and the loader has
+    /// secrets.
+    ///
+    /// # Errors
+    /// The operating system's, and that no secret fits.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// A file's content as it is.
+    ///
     /// # Errors
     /// The operating system's.
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    fn read_raw(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.read(path)
+    }
     fn is_file(&self, path: &Path) -> bool;
     fn is_dir(&self, path: &Path) -> bool;
+    fn exists(&self, path: &Path) -> bool {
+        self.is_file(path) || self.is_dir(path)
+    }
+    /// Whether a file may be run.
+    fn is_executable(&self, _: &Path) -> bool {
+        false
+    }
+    /// Runs a program: exit code, standard output, standard error.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn run(&self, _: &Path, _: &[&str]) -> io::Result<(i32, Vec<u8>, Vec<u8>)> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// Entries of a folder, sorted by name.
     ///
     /// # Errors
@@ -29,6 +55,10 @@ pub trait Loader: Send + Sync {
     /// # Errors
     /// The operating system's.
     fn write_private(&self, path: &Path, content: &[u8]) -> io::Result<()>;
+    /// The secrets that open encrypted values.
+    fn keyring(&self) -> &Keyring {
+        Keyring::empty()
+    }
 }
 
 /// The real machine.
@@ -46,6 +76,25 @@ impl Loader for Machine {
 
     fn is_dir(&self, path: &Path) -> bool {
         path.is_dir()
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        path.exists()
+    }
+
+    fn is_executable(&self, path: &Path) -> bool {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::metadata(path)
+            .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    }
+
+    fn run(&self, program: &Path, args: &[&str]) -> io::Result<(i32, Vec<u8>, Vec<u8>)> {
+        let output = Command::new(program)
+            .args(args)
+            .stdin(Stdio::inherit())
+            .output()?;
+        let code = output.status.code().unwrap_or(-1);
+        Ok((code, output.stdout, output.stderr))
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {

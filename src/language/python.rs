@@ -28,6 +28,7 @@ pub fn repr(value: &Value) -> String {
         Value::Str(_) | Value::Date(_) | Value::Template(_) => {
             quote(value.as_str().unwrap_or_default())
         }
+        Value::Vault(sealed) => quote(&sealed.text),
         Value::List(items) => {
             let items: Vec<String> = items.iter().map(repr).collect();
             format!("[{}]", items.join(", "))

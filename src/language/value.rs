@@ -28,6 +28,9 @@ pub enum Value {
     Date(Arc<str>),
     /// Lazy text.
     Template(Arc<Template>),
+    /// An encrypted text, opened at each use. What it holds is never a
+    /// template.
+    Vault(Arc<Encrypted>),
     List(Arc<Vec<Self>>),
     Map(Arc<Map>),
     /// The `omit` placeholder: the argument or key that holds it is left out.
@@ -42,6 +45,13 @@ pub struct Template {
     /// Byte 0 of `text` is byte 0 of `span` plus this, or `None` where the
     /// scalar was folded or escaped and offsets do not map.
     pub offset: Option<u32>,
+}
+
+/// An encrypted value as it was written, and where.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Encrypted {
+    pub text: Arc<str>,
+    pub span: Span,
 }
 
 /// A mapping that keeps its order.
@@ -219,11 +229,11 @@ impl Value {
         matches!(self, Self::Null)
     }
 
-    /// Whether any part is still a template.
+    /// Whether any part is still a template, or encrypted.
     #[must_use]
     pub fn is_lazy(&self) -> bool {
         match self {
-            Self::Template(_) => true,
+            Self::Template(_) | Self::Vault(_) => true,
             Self::List(list) => list.iter().any(Self::is_lazy),
             Self::Map(map) => map.0.values().any(Self::is_lazy),
             _ => false,
@@ -241,6 +251,7 @@ impl Value {
             Self::Float(number) => *number != 0.0,
             Self::Str(text) | Self::Date(text) => !text.is_empty(),
             Self::Template(template) => !template.text.is_empty(),
+            Self::Vault(_) => true,
             Self::List(list) => !list.is_empty(),
             Self::Map(map) => !map.is_empty(),
             Self::Omit => true,
@@ -255,7 +266,7 @@ impl Value {
             Self::Bool(_) => "bool",
             Self::Int(_) | Self::BigInt(_) => "int",
             Self::Float(_) => "float",
-            Self::Str(_) | Self::Template(_) => "str",
+            Self::Str(_) | Self::Template(_) | Self::Vault(_) => "str",
             Self::Date(_) => "date",
             Self::List(_) => "list",
             Self::Map(_) => "dict",
@@ -263,7 +274,7 @@ impl Value {
         }
     }
 
-    /// As JSON; templates keep their text, keys become text, omitted entries
+    /// As JSON; templates and encrypted values keep their text, keys become text, omitted entries
     /// are dropped.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
@@ -278,6 +289,7 @@ impl Value {
             Self::Float(number) => Json::from(*number),
             Self::Str(text) | Self::Date(text) => Json::String(text.to_string()),
             Self::Template(template) => Json::String(template.text.to_string()),
+            Self::Vault(sealed) => Json::String(sealed.text.to_string()),
             Self::List(list) => list
                 .iter()
                 .filter(|item| !matches!(item, Self::Omit))

@@ -1,11 +1,17 @@
 //! One file per subcommand, and what several of them need.
 
+pub(crate) mod adhoc;
+pub(crate) mod config;
 pub(crate) mod doc;
+mod execution;
 pub(crate) mod inventory;
 pub(crate) mod lab;
+mod options;
+pub(crate) mod pull;
 pub(crate) mod run;
 mod sources;
 mod vars;
+pub(crate) mod vault;
 
 use std::process::ExitCode;
 

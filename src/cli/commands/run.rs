@@ -3,56 +3,30 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use ocplay_engine::connection::{HostKeyPolicy, SshOptions};
-use ocplay_engine::options::{BecomeDefaults, Gathering, Rules, RunOptions};
-use ocplay_engine::run::{Ending, Setup, run as run_plan};
-use ocplay_engine::secret::Secret;
 use ocplay_language::diagnostic::{Diagnostic, Severity};
-use ocplay_language::inventory::{self, Inventory, PatternError};
-use ocplay_language::loader::{Loader, Machine};
+use ocplay_language::inventory::{self, Inventory};
+use ocplay_language::loader::Machine;
 use ocplay_language::plan::tags::TagSelection;
 use ocplay_language::plan::{Plan, Resolver, check};
-use ocplay_language::template::Templar;
-use ocplay_language::value::Map;
 
-use super::{Outcome, sources, vars};
-use crate::args::{HostKeyChecking, RunArgs};
-use crate::render::journal::Journal;
+use super::execution::{Content, Limit};
+use super::{Outcome, options, sources};
+use crate::args::RunArgs;
+use crate::config::Config;
 use crate::render::lists::{self, Wanted};
-use crate::render::screen::Screen;
-use crate::render::{diagnostic, print, print_error};
-use crate::{exit_code, helper};
+use crate::render::{diagnostic, print};
 
-pub(crate) fn run(args: &RunArgs) -> Outcome {
-    let loader: Arc<dyn Loader> = Arc::new(Machine);
-    let extra_vars = vars::extra_vars(&args.extra_vars)?;
-    let inventory_sources = sources::inventories(&args.inventory);
-    let inventory = sources::load(&inventory_sources)?;
-    if inventory.hosts().next().is_none() && localhost_warning() {
-        diagnostic::print_all(&[Diagnostic::warning(
-            "inventory",
-            "the inventory has no hosts: only the implicit localhost can be worked on",
-        )
-        .help("give an inventory with -i")]);
-    }
-    let limit = limit(args, &inventory)?;
+pub(crate) fn run(args: &RunArgs, config: &Config) -> Outcome {
+    let content = Content::read(&args.common, config)?;
     let playbooks: Vec<PathBuf> = args
         .playbooks
         .iter()
         .map(|path| sources::find(path, "playbooks"))
         .collect();
-    let resolver = Arc::new(Resolver::new(
-        Arc::new(helper::catalogue()),
-        Arc::clone(&loader),
-        Templar::new(Arc::clone(&loader)),
-        role_paths(),
-        Arc::clone(&extra_vars),
-    ));
-    let plans = load(&playbooks, &resolver, rules().error_on_missing_handler)?;
-    let tags = selection(args);
+    let known_handlers = config.flag("ERROR_ON_MISSING_HANDLER")?.unwrap_or(true);
+    let plans = load(&playbooks, &content.resolver, known_handlers)?;
+    let tags = options::selection(&args.tags, &args.skip_tags, config);
     let wanted = Wanted {
         tasks: args.list_tasks,
         hosts: args.list_hosts,
@@ -62,11 +36,11 @@ pub(crate) fn run(args: &RunArgs) -> Outcome {
         list(
             &playbooks,
             &plans,
-            &inventory,
-            limit.as_ref(),
+            &content.inventory,
+            content.limit.as_ref(),
             wanted,
             &tags,
-            &resolver,
+            &content.resolver,
         );
         return Ok(ExitCode::SUCCESS);
     }
@@ -76,7 +50,17 @@ pub(crate) fn run(args: &RunArgs) -> Outcome {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let options = options(args, extra_vars, limit, tags, &inventory_sources)?;
+    let mut options = options::options(
+        &args.common,
+        config,
+        Arc::clone(&content.extra_vars),
+        content.limit.clone(),
+        tags,
+        &content.inventory_sources,
+    )?;
+    options.start_at_task.clone_from(&args.start_at_task);
+    options.force_handlers |= args.force_handlers;
+    let style = options::style(config, options.verbosity, Arc::clone(&content.keyring))?;
     let plan = Plan {
         plays: plans.into_iter().flat_map(|plan| plan.plays).collect(),
     };
@@ -85,55 +69,7 @@ pub(crate) fn run(args: &RunArgs) -> Outcome {
         .iter()
         .map(|path| path.display().to_string())
         .collect();
-    let journal = Journal::start(&sources::state_folder(), &words).ok();
-    let stop = Arc::new(AtomicBool::new(false));
-    let setup = Setup {
-        plan,
-        options,
-        inventory,
-        lab: sources::lab_facts(&inventory_sources),
-        resolver,
-        loader,
-        agent: helper::agent(),
-        events: Arc::new(Screen::new(args.verbose, journal)),
-        stop: Arc::clone(&stop),
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| vec![Diagnostic::error("runtime", error.to_string())])?;
-    let ending = runtime.block_on(async {
-        tokio::spawn(watch_interrupts(stop));
-        run_plan(setup).await
-    });
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    Ok(ExitCode::from(code(&ending)))
-}
-
-fn code(ending: &Ending) -> u8 {
-    if ending.stopped {
-        exit_code::INTERRUPTED
-    } else if ending.broken {
-        exit_code::ERROR
-    } else if ending.unreachable {
-        exit_code::UNREACHABLE
-    } else if ending.failed {
-        exit_code::HOST_FAILED
-    } else {
-        exit_code::OK
-    }
-}
-
-/// The first interrupt stops after the running tasks, the second at once.
-async fn watch_interrupts(stop: Arc<AtomicBool>) {
-    if tokio::signal::ctrl_c().await.is_err() {
-        return;
-    }
-    stop.store(true, Ordering::Relaxed);
-    print_error("\nstopping after the running tasks; press Ctrl-C again to stop at once\n");
-    if tokio::signal::ctrl_c().await.is_ok() {
-        std::process::exit(i32::from(exit_code::INTERRUPTED));
-    }
+    content.execute(plan, options, style, &words)
 }
 
 /// Loads every playbook and reports all mistakes of all of them together.
@@ -195,64 +131,6 @@ fn missing_playbook(path: &Path) -> Diagnostic {
     .suggest(&name, known.iter().map(String::as_str))
 }
 
-fn role_paths() -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> = std::env::var("ANSIBLE_ROLES_PATH")
-        .map(|paths| paths.split(':').map(PathBuf::from).collect())
-        .unwrap_or_default();
-    paths.push(PathBuf::from("roles"));
-    paths.push(sources::home().join(".ansible/roles"));
-    paths.push(PathBuf::from("/etc/ansible/roles"));
-    paths
-}
-
-fn selection(args: &RunArgs) -> TagSelection {
-    let words = |given: &[String]| {
-        given
-            .iter()
-            .flat_map(|tags| tags.split(','))
-            .map(str::trim)
-            .filter(|tag| !tag.is_empty())
-            .map(str::to_owned)
-            .collect()
-    };
-    TagSelection {
-        only: words(&args.tags),
-        skip: words(&args.skip_tags),
-    }
-}
-
-type Limit = std::collections::BTreeSet<Arc<str>>;
-
-/// The hosts that `--limit` leaves; none at all is an error.
-fn limit(args: &RunArgs, inventory: &Inventory) -> Result<Option<Limit>, Vec<Diagnostic>> {
-    let Some(pattern) = &args.limit else {
-        return Ok(None);
-    };
-    let (hosts, misses) = inventory::select(pattern, inventory, &Machine)
-        .map_err(|error| vec![Diagnostic::error("limit", format!("--limit: {error}"))])?;
-    let mut problems: Vec<Diagnostic> = misses
-        .iter()
-        .map(|miss| {
-            let problem = Diagnostic::warning("limit", format!("--limit: {miss}"));
-            match miss {
-                PatternError::NoMatch {
-                    near: Some(near), ..
-                } => problem.help(format!("did you mean '{near}'?")),
-                _ => problem,
-            }
-        })
-        .collect();
-    if hosts.is_empty() {
-        problems.push(
-            Diagnostic::error("limit", "Specified inventory, host pattern and/or --limit leaves us with no hosts to target.")
-                .help("'ocplay inventory --graph -i INVENTORY' shows the hosts"),
-        );
-        return Err(problems);
-    }
-    diagnostic::print_all(&problems);
-    Ok(Some(hosts.into_iter().collect()))
-}
-
 fn list(
     playbooks: &[PathBuf],
     plans: &[Plan],
@@ -281,158 +159,4 @@ fn list(
         }
         print(&out);
     }
-}
-
-fn options(
-    args: &RunArgs,
-    extra_vars: Arc<Map>,
-    limit: Option<Limit>,
-    tags: TagSelection,
-    inventory_sources: &[String],
-) -> Result<RunOptions, Vec<Diagnostic>> {
-    let password = secret(
-        args.ask_pass,
-        args.connection_password_file.as_deref(),
-        "SSH password",
-    )?;
-    let prompt = if args.ask_pass {
-        "BECOME password[defaults to SSH password]"
-    } else {
-        "BECOME password"
-    };
-    let become_password = secret(
-        args.ask_become_pass,
-        args.become_password_file.as_deref(),
-        prompt,
-    )?;
-    let become_password = become_password
-        .filter(|given| !given.reveal().is_empty())
-        .or_else(|| password.clone().filter(|_| args.ask_become_pass));
-    let common_args = [&args.ssh_common_args, &args.ssh_extra_args];
-    let common_args: Vec<&str> = common_args
-        .into_iter()
-        .flatten()
-        .map(String::as_str)
-        .collect();
-    Ok(RunOptions {
-        check: args.check,
-        diff: args.diff,
-        forks: args.forks.max(1),
-        verbosity: args.verbose,
-        tags,
-        limit,
-        limit_text: args.limit.clone(),
-        extra_vars,
-        start_at_task: args.start_at_task.clone(),
-        force_handlers: args.force_handlers,
-        rules: rules(),
-        becoming: BecomeDefaults {
-            enabled: args.becoming,
-            user: args.become_user.clone(),
-            method: args.become_method.clone(),
-        },
-        ssh: SshOptions {
-            user: args.user.clone(),
-            private_key: args.private_key.clone(),
-            password,
-            become_password,
-            timeout: Duration::from_secs(args.timeout.max(1)),
-            connection: args.connection.clone(),
-            common_args: (!common_args.is_empty()).then(|| common_args.join(" ")),
-            host_keys: host_keys(args),
-            home: sources::home(),
-            login: login(),
-            agent_socket: std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from),
-        },
-        inventory_sources: inventory_sources.to_vec(),
-    })
-}
-
-fn localhost_warning() -> bool {
-    let word = std::env::var("ANSIBLE_LOCALHOST_WARNING").ok();
-    word.is_none_or(|word| ocplay_protocol::coerce::boolean(&word.into()) != Ok(false))
-}
-
-/// What environment variables say about the language.
-fn rules() -> Rules {
-    let flag = |name: &str, default: bool| {
-        let word = std::env::var(name).ok();
-        word.and_then(|word| ocplay_protocol::coerce::boolean(&word.into()).ok())
-            .unwrap_or(default)
-    };
-    let rules = Rules::default();
-    Rules {
-        strategy: std::env::var("ANSIBLE_STRATEGY").unwrap_or(rules.strategy),
-        gathering: match std::env::var("ANSIBLE_GATHERING").as_deref() {
-            Ok("explicit") => Gathering::Explicit,
-            Ok("smart") => Gathering::Smart,
-            _ => rules.gathering,
-        },
-        error_on_missing_handler: flag("ANSIBLE_ERROR_ON_MISSING_HANDLER", true),
-        any_errors_fatal: flag("ANSIBLE_ANY_ERRORS_FATAL", false),
-        task_debugger: flag("ANSIBLE_ENABLE_TASK_DEBUGGER", false),
-        ..rules
-    }
-}
-
-fn host_keys(args: &RunArgs) -> Option<HostKeyPolicy> {
-    if let Some(given) = args.host_key_checking {
-        return Some(match given {
-            HostKeyChecking::Strict => HostKeyPolicy::Strict,
-            HostKeyChecking::AcceptNew => HostKeyPolicy::AcceptNew,
-            HostKeyChecking::Off => HostKeyPolicy::Off,
-        });
-    }
-    let word = std::env::var("ANSIBLE_HOST_KEY_CHECKING").ok()?;
-    match ocplay_protocol::coerce::boolean(&word.into()) {
-        Ok(false) => Some(HostKeyPolicy::Off),
-        _ => Some(HostKeyPolicy::Strict),
-    }
-}
-
-/// The controller's own user, from the environment or the passwd file.
-fn login() -> String {
-    let uid = rustix::process::getuid().as_raw().to_string();
-    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let known = passwd.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)? == uid).then(|| name.to_owned())
-    });
-    known
-        .or_else(|| std::env::var("USER").ok())
-        .unwrap_or_else(|| "root".to_owned())
-}
-
-/// A password that is asked for or read from a file.
-fn secret(ask: bool, file: Option<&Path>, prompt: &str) -> Result<Option<Secret>, Vec<Diagnostic>> {
-    if let Some(file) = file {
-        let text = std::fs::read_to_string(file).map_err(|error| {
-            vec![Diagnostic::error(
-                "password-file",
-                format!("{} cannot be read: {error}", file.display()),
-            )]
-        })?;
-        return Ok(Some(Secret::new(text.lines().next().unwrap_or_default())));
-    }
-    if !ask {
-        return Ok(None);
-    }
-    print_error(&format!("{prompt}: "));
-    let terminal = console::Term::stderr();
-    let line = if terminal.is_term() {
-        terminal.read_secure_line()
-    } else {
-        // Without a terminal the password comes on standard input.
-        let mut line = String::new();
-        std::io::stdin()
-            .read_line(&mut line)
-            .map(|_| line.trim_end_matches('\n').to_owned())
-    };
-    line.map(|line| Some(Secret::new(line))).map_err(|error| {
-        vec![Diagnostic::error(
-            "password",
-            format!("the password could not be read: {error}"),
-        )]
-    })
 }

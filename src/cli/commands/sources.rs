@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ocplay_language::diagnostic::Diagnostic;
-use ocplay_language::inventory::{self, Inventory, read_vars};
-use ocplay_language::loader::Machine;
+use ocplay_language::inventory::{self, GroupNames, Inventory, Options, read_vars};
+use ocplay_language::loader::{Loader, Machine};
 use ocplay_language::value::Map;
+
+use crate::config::Config;
 
 /// A path as given, or below a folder where a bare name is looked for.
 pub(super) fn find(given: &Path, folder: &str) -> PathBuf {
@@ -21,12 +23,14 @@ pub(super) fn find(given: &Path, folder: &str) -> PathBuf {
 }
 
 /// The inventory's sources as they are found.
-pub(super) fn inventories(given: &[String]) -> Vec<String> {
+pub(super) fn inventories(given: &[String], config: &Config) -> Vec<String> {
     let given = if given.is_empty() {
-        std::env::var("ANSIBLE_INVENTORY")
-            .ok()
-            .into_iter()
-            .collect()
+        config.sources("DEFAULT_HOST_LIST").unwrap_or_else(|| {
+            // The usual place counts only where it exists.
+            let usual = Path::new("/etc/ansible/hosts");
+            let found = usual.exists().then(|| usual.to_string_lossy().into_owned());
+            found.into_iter().collect()
+        })
     } else {
         given.to_vec()
     };
@@ -45,10 +49,48 @@ pub(super) fn inventories(given: &[String]) -> Vec<String> {
 }
 
 /// Loads an inventory and shows its warnings.
-pub(super) fn load(sources: &[String]) -> Result<Inventory, Vec<Diagnostic>> {
-    let (inventory, warnings) = inventory::load(sources, &Machine)?;
+pub(super) fn load(
+    sources: &[String],
+    config: &Config,
+    extra_vars: &Arc<Map>,
+    loader: &Arc<dyn Loader>,
+) -> Result<Inventory, Vec<Diagnostic>> {
+    let options = options(config, extra_vars)?;
+    let (inventory, warnings) = inventory::load(sources, &options, loader)?;
     crate::render::diagnostic::print_all(&warnings);
     Ok(inventory)
+}
+
+/// What the configuration says about inventories. Called by its own name the
+/// program takes a source that it cannot read for a mistake.
+fn options(config: &Config, extra_vars: &Arc<Map>) -> Result<Options, Vec<Diagnostic>> {
+    let usual = Options::default();
+    let strict = !config.classic();
+    let words = ["always", "never", "ignore", "silently"];
+    Ok(Options {
+        enabled: config.list("INVENTORY_ENABLED").unwrap_or(usual.enabled),
+        ignored_ends: config
+            .list("INVENTORY_IGNORE_EXTS")
+            .unwrap_or(usual.ignored_ends),
+        ignored_patterns: config.list("INVENTORY_IGNORE_PATTERNS").unwrap_or_default(),
+        group_names: match config
+            .choice("TRANSFORM_INVALID_GROUP_CHARS", &words)?
+            .as_deref()
+        {
+            Some("always") => GroupNames::Always,
+            Some("ignore") => GroupNames::Ignore,
+            Some("silently") => GroupNames::Silently,
+            _ => GroupNames::Never,
+        },
+        any_unparsed_fails: config
+            .flag("INVENTORY_ANY_UNPARSED_IS_FAILED")?
+            .unwrap_or(strict),
+        unparsed_fails: config
+            .flag("INVENTORY_UNPARSED_IS_FAILED")?
+            .unwrap_or(false),
+        unparsed_warns: config.flag("INVENTORY_UNPARSED_WARNING")?.unwrap_or(true),
+        extra_vars: Arc::clone(extra_vars),
+    })
 }
 
 /// Connection facts that `ocplay lab up` has written for these inventories.

@@ -5,24 +5,27 @@ use std::sync::Arc;
 
 use ocplay_language::diagnostic::Diagnostic;
 use ocplay_language::inventory::read_vars;
-use ocplay_language::loader::Machine;
+use ocplay_language::loader::Loader;
 use ocplay_language::playbook::split_pairs;
 use ocplay_language::source::{Source, Span};
 use ocplay_language::value::{Map, Value};
 use ocplay_language::yaml::parse_one;
 
 /// All `-e` options, later ones winning.
-pub(super) fn extra_vars(given: &[String]) -> Result<Arc<Map>, Vec<Diagnostic>> {
+pub(super) fn extra_vars(
+    given: &[String],
+    loader: &dyn Loader,
+) -> Result<Arc<Map>, Vec<Diagnostic>> {
     let mut vars = Map::new();
     for text in given {
-        vars.extend(&*one(text)?);
+        vars.extend(&*one(text, loader)?);
     }
     Ok(Arc::new(vars))
 }
 
-fn one(text: &str) -> Result<Arc<Map>, Vec<Diagnostic>> {
+fn one(text: &str, loader: &dyn Loader) -> Result<Arc<Map>, Vec<Diagnostic>> {
     if let Some(file) = text.strip_prefix('@') {
-        return read_vars(Path::new(file), &Machine).map_err(|problem| vec![*problem]);
+        return read_vars(Path::new(file), loader).map_err(|problem| vec![*problem]);
     }
     let source = Source::new("--extra-vars", text);
     let span = Span::new(&source, 0..text.len());
@@ -55,9 +58,10 @@ fn wrong(span: &Span) -> Diagnostic {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ocplay_language::loader::Machine;
 
     fn json(text: &str) -> serde_json::Value {
-        Value::Map(one(text).unwrap()).to_json()
+        Value::Map(one(text, &Machine).unwrap()).to_json()
     }
 
     #[test]
@@ -66,8 +70,8 @@ mod tests {
         assert_eq!(json("a=1 b='x y'"), json!({"a": "1", "b": "x y"}));
         assert_eq!(json("{\"a\": [1, true]}"), json!({"a": [1, true]}));
         assert_eq!(json("a: yes"), json!({"a": true}));
-        assert!(one("nonsense").is_err());
-        assert!(one("[1, 2]").is_err());
-        assert!(one("@/does/not/exist").is_err());
+        assert!(one("nonsense", &Machine).is_err());
+        assert!(one("[1, 2]", &Machine).is_err());
+        assert!(one("@/does/not/exist", &Machine).is_err());
     }
 }

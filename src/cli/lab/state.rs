@@ -4,9 +4,11 @@ use std::fs::File;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use ocplay_language::inventory::{self, Inventory};
-use ocplay_language::loader::Machine;
+use ocplay_language::diagnostic::Diagnostic;
+use ocplay_language::inventory::{self, Inventory, Options};
+use ocplay_language::loader::{Loader, Machine};
 use ocplay_language::value::Value;
 use sha2::{Digest, Sha256};
 
@@ -56,8 +58,8 @@ impl Lab {
             .map(|stem| stem.to_string_lossy().into_owned())
             .unwrap_or_default();
         let text = inventory.to_string_lossy().into_owned();
-        let (graph, _warnings) = inventory::load(std::slice::from_ref(&text), &Machine)
-            .map_err(|mut problems| Box::new(problems.remove(0)))?;
+        let (graph, _warnings) =
+            load(&text).map_err(|mut problems| Box::new(problems.remove(0)))?;
         let network = network(&graph, given)?;
         let nodes = nodes(&graph, network, given)?;
         let state = home("XDG_STATE_HOME", ".local/state")?
@@ -255,6 +257,16 @@ fn find_inventory(given: &str) -> Outcome<PathBuf> {
 }
 
 /// The part of the range that the inventory chose, so that two labs can stand side by side.
+/// Reads one inventory; what cannot be read is a mistake.
+fn load(source: &str) -> Result<(Inventory, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let options = Options {
+        any_unparsed_fails: true,
+        ..Options::default()
+    };
+    let loader: Arc<dyn Loader> = Arc::new(Machine);
+    inventory::load(&[source.to_owned()], &options, &loader)
+}
+
 fn network(graph: &Inventory, given: &str) -> Outcome<Network> {
     let chosen = graph
         .group("all")
@@ -352,7 +364,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lab.ini");
         std::fs::write(&path, text).unwrap();
-        let (graph, _) = inventory::load(&[path.to_string_lossy().into_owned()], &Machine).unwrap();
+        let (graph, _) = load(&path.to_string_lossy()).unwrap();
         nodes(&graph, Network::WHOLE, "lab.ini")
     }
 

@@ -92,6 +92,7 @@ pub(crate) fn use_classic_words() {
 fn classic(problem: &Diagnostic, colours: bool) -> String {
     let (word, colour) = match problem.severity {
         Severity::Error => ("[ERROR]", "31"),
+        Severity::Warning if problem.code == "deprecated" => ("[DEPRECATION WARNING]", "35"),
         Severity::Warning => ("[WARNING]", "35"),
     };
     let mut out = format!("{word}: {}", problem.message);

@@ -8,10 +8,14 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ocplay_engine::event::{Event, Report, TaskInfo};
+use ocplay_language::vault::Keyring;
 use serde_json::{Value, json};
+
+use super::style::mask;
 
 /// Runs whose record is kept.
 const KEPT: usize = 200;
@@ -20,6 +24,7 @@ const KEPT: usize = 200;
 #[derive(Debug)]
 pub(crate) struct Journal {
     file: File,
+    keyring: Arc<Keyring>,
 }
 
 impl Journal {
@@ -27,7 +32,11 @@ impl Journal {
     ///
     /// # Errors
     /// The operating system's.
-    pub(crate) fn start(state: &Path, command: &[String]) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        state: &Path,
+        command: &[String],
+        keyring: Arc<Keyring>,
+    ) -> std::io::Result<Self> {
         let runs = state.join("runs");
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -41,7 +50,7 @@ impl Journal {
             .append(true)
             .mode(0o600)
             .open(folder.join("events.jsonl"))?;
-        let mut journal = Self { file };
+        let mut journal = Self { file, keyring };
         journal.write(json!({ "event": "run", "version": 1, "playbooks": command }))?;
         Ok(journal)
     }
@@ -57,7 +66,7 @@ impl Journal {
         if let Value::Object(map) = &mut entry {
             map.insert("at".to_owned(), json!(millis()));
         }
-        let mut line = entry.to_string();
+        let mut line = mask(&entry.to_string(), &self.keyring);
         line.push('\n');
         self.file.write_all(line.as_bytes())
     }
@@ -135,7 +144,7 @@ fn entry(event: &Event) -> Option<Value> {
     })
 }
 
-fn names(hosts: &[std::sync::Arc<str>]) -> Vec<&str> {
+fn names(hosts: &[Arc<str>]) -> Vec<&str> {
     hosts.iter().map(|host| &**host).collect()
 }
 

@@ -1,113 +1,106 @@
 //! A run as lines, in the words of Ansible's own output: people and scripts
 //! know how to read them.
 
+use std::sync::Arc;
+
 use ocplay_engine::event::{Event, HostStats, Report, Status, TaskInfo};
 use ocplay_language::playbook::ast::short_module_name;
-use ocplay_protocol::Diff;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::change::diff;
 use super::diagnostic;
 use super::paint::{Paint, enabled, paint};
+use super::result::{dump, is_hushed, is_loud, one_line, sorted};
+use super::style::Style;
 
 /// Width of the lines of stars.
 const WIDTH: usize = 79;
-/// Keys of a result that every line shows in another way already.
-const INTERNAL: [&str; 6] = [
-    "exception",
-    "failed_when_suppressed_exception",
-    "ansible_loop_var",
-    "_ansible_facts_cacheable",
-    "failed",
-    "ansible_index_var",
-];
 
 /// Turns events into text; keeps only what lines depend on.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
-    pub(crate) verbosity: u8,
+    style: Style,
     /// The task whose title stands above the last line: hosts that go at
     /// their own pace may be at different ones.
-    banner: Option<std::sync::Arc<TaskInfo>>,
+    banner: Option<Arc<TaskInfo>>,
+    check: bool,
 }
 
 impl Lines {
-    pub(crate) fn new(verbosity: u8) -> Self {
+    pub(crate) fn new(style: Style, check: bool) -> Self {
         Self {
-            verbosity,
+            style,
             banner: None,
+            check,
         }
     }
 
     /// The text of an event, if it has any.
     pub(crate) fn text(&mut self, event: &Event) -> Option<String> {
-        let text = self.line(event)?;
-        let task = match event {
-            Event::TaskStarted { task, .. } => {
-                self.banner = Some(std::sync::Arc::clone(task));
-                return Some(text);
+        if let Event::TaskStarted { task, .. } = event {
+            // A title waits for its first line where lines may be left out.
+            if !(self.style.show_ok && self.style.show_skipped) {
+                self.banner = None;
+                return None;
             }
-            Event::ItemDone { task, .. }
-            | Event::HostDone { task, .. }
-            | Event::Retrying { task, .. } => task,
-            _ => return Some(text),
+            self.banner = Some(Arc::clone(task));
+            return Some(self.task(task));
+        }
+        let text = self.line(event)?;
+        let (Event::ItemDone { task, .. }
+        | Event::HostDone { task, .. }
+        | Event::Retrying { task, .. }) = event
+        else {
+            return Some(text);
         };
         let known = self.banner.as_ref();
         if known.is_some_and(|known| known.id == task.id && known.title == task.title) {
             return Some(text);
         }
-        self.banner = Some(std::sync::Arc::clone(task));
+        self.banner = Some(Arc::clone(task));
         Some(format!("{}{text}", self.task(task)))
     }
 
     fn line(&self, event: &Event) -> Option<String> {
         match event {
-            Event::PlayStarted { name, .. } => Some(banner(&format!("PLAY [{name}]"))),
+            Event::PlayStarted { name, .. } => Some(banner(&if name.is_empty() {
+                format!("PLAY{}", self.marker())
+            } else {
+                format!("PLAY [{name}]{}", self.marker())
+            })),
             Event::NoHostsMatched => Some(format!(
                 "{}\n",
                 paint("skipping: no hosts matched", Paint::Skipped)
             )),
             Event::NoHostsLeft => Some(banner("NO MORE HOSTS LEFT")),
-            Event::TaskStarted { task, .. } => Some(self.task(task)),
             Event::ItemDone { host, task, report } => self.result(host, task, report),
-            // A loop's items have been shown one by one.
             Event::HostDone {
                 host,
                 task,
                 report,
                 looped,
                 ..
-            } => {
-                let skipped_loop = report.status == Status::Skipped;
-                if *looped
-                    && !skipped_loop
-                    && report.status != Status::Failed
-                    && report.status != Status::Ignored
-                {
-                    return None;
-                }
-                let mut text = if *looped && report.status != Status::Skipped {
-                    self.loop_end(host, report)
-                } else {
-                    self.result(host, task, report)?
-                };
-                if report.status == Status::Ignored {
-                    text.push_str(&format!("{}\n", paint("...ignoring", Paint::Skipped)));
-                }
-                Some(text)
-            }
+            } => self.done(host, task, report, *looped),
             Event::Retrying {
-                host, task, left, ..
-            } => Some(format!(
-                "{}\n",
-                paint(
-                    &format!(
-                        "FAILED - RETRYING: [{host}]: {} ({left} retries left).",
-                        task.title
-                    ),
-                    Paint::Skipped
-                )
-            )),
+                host,
+                task,
+                left,
+                result,
+            } => {
+                let shown = if self.style.verbosity > 2 {
+                    format!("Result was: {}", dump(result, &task.module, &self.style))
+                } else {
+                    String::new()
+                };
+                let line = format!(
+                    "FAILED - RETRYING: [{host}]: {} ({left} retries left).{shown}",
+                    task.title
+                );
+                Some(format!("{}\n", paint(&line, Paint::Skipped)))
+            }
             Event::Included { file, hosts, item } => {
+                let path = std::path::absolute(file).unwrap_or_else(|_| file.into());
+                let file = path.display();
                 let item = item
                     .as_ref()
                     .map_or_else(String::new, |item| format!(" => (item={item})"));
@@ -126,16 +119,56 @@ impl Lines {
                     .map(|problem| format!("{}\n", diagnostic::draw(problem, enabled())))
                     .collect(),
             ),
-            Event::Finished { stats, .. } => {
+            Event::Finished { stats, custom } => {
                 let mut out = banner("PLAY RECAP");
-                for (host, stats) in stats {
+                let mut hosts: Vec<_> = stats.iter().collect();
+                hosts.sort_by_key(|(host, _)| *host);
+                for (host, stats) in hosts {
                     out.push_str(&recap(host, *stats));
                 }
                 out.push('\n');
+                self.custom(custom, &mut out);
+                if self.check && self.style.check_markers {
+                    out.push_str(&banner("DRY RUN"));
+                }
                 Some(out)
             }
-            Event::Note { level, text } => (self.verbosity >= *level).then(|| format!("{text}\n")),
-            Event::Output { .. } | Event::HostStarted { .. } | Event::Prompt { .. } => None,
+            Event::Note { level, text } => {
+                (self.style.verbosity >= *level).then(|| format!("{text}\n"))
+            }
+            Event::TaskStarted { .. }
+            | Event::Output { .. }
+            | Event::HostStarted { .. }
+            | Event::Prompt { .. } => None,
+        }
+    }
+
+    /// What `set_stats` collected, for each host and for the run.
+    fn custom(&self, custom: &Value, out: &mut String) {
+        let Some(map) = custom.as_object().filter(|map| !map.is_empty()) else {
+            return;
+        };
+        if !self.style.custom_stats {
+            return;
+        }
+        out.push_str(&banner("CUSTOM STATS:"));
+        let Value::Object(map) = sorted(&Value::Object(map.clone())) else {
+            return;
+        };
+        for (host, values) in map.iter().filter(|(host, _)| *host != "_run") {
+            out.push_str(&format!("\t{host}: {}\n", one_line(values)));
+        }
+        if let Some(values) = map.get("_run") {
+            out.push_str(&format!("\n\tRUN: {}\n", one_line(values)));
+        }
+        out.push('\n');
+    }
+
+    fn marker(&self) -> &'static str {
+        if self.check && self.style.check_markers {
+            " [CHECK MODE]"
+        } else {
+            ""
         }
     }
 
@@ -145,8 +178,8 @@ impl Lines {
         } else {
             "TASK"
         };
-        let mut out = banner(&format!("{word} [{}]", task.title));
-        if self.verbosity >= 2 {
+        let mut out = banner(&format!("{word} [{}]{}", task.title, self.marker()));
+        if self.style.verbosity >= 2 {
             out.push_str(&format!(
                 "{}\n",
                 paint(&format!("task path: {}", task.path), Paint::Place)
@@ -155,181 +188,152 @@ impl Lines {
         out
     }
 
+    /// The end of a task on a host. A loop's items have been shown one by
+    /// one.
+    fn done(&self, host: &str, task: &TaskInfo, report: &Report, looped: bool) -> Option<String> {
+        let shown_already = looped && report.status != Status::Skipped && has_items(report);
+        let mut text = if shown_already {
+            String::new()
+        } else {
+            self.result(host, task, report)?
+        };
+        if report.status == Status::Ignored {
+            text.push_str(&format!("{}\n", paint("...ignoring", Paint::Skipped)));
+        }
+        (!text.is_empty()).then_some(text)
+    }
+
     fn result(&self, host: &str, task: &TaskInfo, report: &Report) -> Option<String> {
-        let item = report
-            .item
-            .as_ref()
-            .map_or_else(String::new, |item| format!(" => (item={item})"));
+        let style = &self.style;
+        let plain_host = host;
         let host = match &report.delegated {
             Some(delegate) => format!("{host} -> {delegate}"),
             None => host.to_owned(),
         };
-        let mut out: String = report.diff.iter().map(diff).collect();
+        let mut out = String::new();
+        if report.status == Status::Changed {
+            for change in &report.diff {
+                out.push_str(&diff(change, style.diff_context));
+            }
+        }
         let module = short_module_name(&task.module);
+        let verbose = (style.verbosity > 0 || is_loud(module, &report.result))
+            && !(is_hushed(module) && report.status != Status::Failed);
+        let shown = || dump(&report.result, module, style);
+        let item = |before: &str| {
+            report
+                .item
+                .as_ref()
+                .map_or_else(String::new, |item| format!("{before}(item={item})"))
+        };
         let (line, colour) = match report.status {
             Status::Ok | Status::Changed => {
+                if matches!(
+                    module,
+                    "include_tasks" | "include_role" | "include" | "meta"
+                ) {
+                    return None;
+                }
                 let (word, colour) = if report.status == Status::Changed {
                     ("changed", Paint::Changed)
-                } else {
+                } else if style.show_ok {
                     ("ok", Paint::Ok)
+                } else {
+                    return None;
                 };
-                let shown = match module {
-                    "debug" => Some(self.message(report)),
-                    "include_tasks" | "include_role" | "include" | "meta" => return None,
-                    _ if self.verbosity > 0
-                        || report.result.get("_ansible_verbose_always").is_some() =>
-                    {
-                        Some(self.dump(report))
-                    }
-                    "assert" | "validate_argument_spec"
-                        if self.verbosity == 0 && module == "assert" =>
-                    {
-                        report.result.get("msg").map(|_| self.message(report))
-                    }
-                    _ => None,
-                };
-                let shown = shown.map_or_else(String::new, |shown| format!(" => {shown}"));
-                (format!("{word}: [{host}]{item}{shown}"), colour)
-            }
-            Status::Skipped => {
-                let shown = if self.verbosity > 0 {
-                    format!(" => {}", self.dump(report))
+                let item = item(" => ");
+                let result = if verbose {
+                    format!(" => {}", shown())
                 } else {
                     String::new()
                 };
-                (format!("skipping: [{host}]{item}{shown}"), Paint::Skipped)
+                (format!("{word}: [{host}]{item}{result}"), colour)
+            }
+            Status::Skipped => {
+                if !style.show_skipped {
+                    return None;
+                }
+                let mut line = format!("skipping: [{plain_host}]");
+                if report.item.is_some() {
+                    line.push_str(&format!("{} ", item(" => ")));
+                }
+                if style.verbosity > 0 {
+                    line.push_str(&format!(" => {}", shown()));
+                }
+                (line, Paint::Skipped)
             }
             Status::Failed | Status::Ignored => {
-                let word = if report.item.is_some() {
-                    "failed"
+                let line = if report.item.is_some() {
+                    format!("failed: [{host}]{} => {}", item(" "), shown())
                 } else {
-                    "fatal"
+                    format!("fatal: [{host}]: FAILED! => {}", shown())
                 };
-                let verdict = if report.item.is_some() {
-                    ""
-                } else {
-                    ": FAILED!"
-                };
-                (
-                    format!(
-                        "{word}: [{host}]{verdict}{item} => {}",
-                        self.failure(report)
-                    ),
-                    Paint::Failed,
-                )
+                (line, Paint::Failed)
             }
             Status::Unreachable => (
-                format!(
-                    "fatal: [{host}]: UNREACHABLE!{item} => {}",
-                    self.failure(report)
-                ),
+                format!("fatal: [{host}]: UNREACHABLE! => {}", shown()),
                 Paint::Failed,
             ),
         };
-        out.push_str(&paint(&line, colour));
-        out.push('\n');
-        if matches!(
+        let failed = matches!(
             report.status,
             Status::Failed | Status::Ignored | Status::Unreachable
-        ) {
+        );
+        if failed && style.classic {
+            out.push_str(&cause(task, report));
+        }
+        out.push_str(&paint(&line, colour));
+        out.push('\n');
+        if failed && !style.classic {
             out.push_str(&explanation(task, report));
         }
         Some(out)
     }
-
-    fn loop_end(&self, host: &str, report: &Report) -> String {
-        let line = format!("fatal: [{host}]: FAILED! => {}", self.failure(report));
-        format!("{}\n", paint(&line, Paint::Failed))
-    }
-
-    /// What `debug` and `assert` say: shown in several lines, as Ansible does.
-    fn message(&self, report: &Report) -> String {
-        if report.item.is_some() && is_assert(report) {
-            return pretty(&clean(&report.result));
-        }
-        let mut shown = Map::new();
-        if let Value::Object(map) = &*report.result {
-            for (key, value) in map {
-                if !INTERNAL.contains(&key.as_str()) && !matches!(key.as_str(), "changed" | "item")
-                    || (key == "changed" && report.result.get("evaluated_to").is_some())
-                {
-                    shown.insert(key.clone(), value.clone());
-                }
-            }
-        }
-        if report.result.get("assertion").is_none()
-            && shown.contains_key("msg")
-            && shown.len() == 1
-            && is_assert(report)
-        {
-            shown.insert("changed".to_owned(), Value::Bool(false));
-        }
-        pretty(&Value::Object(shown))
-    }
-
-    fn dump(&self, report: &Report) -> String {
-        let cleaned = clean(&report.result);
-        if self.verbosity > 1 {
-            pretty(&cleaned)
-        } else {
-            cleaned.to_string()
-        }
-    }
-
-    /// The result of a failure; long output is shown below, not in the line.
-    fn failure(&self, report: &Report) -> String {
-        let mut cleaned = clean(&report.result);
-        if let Value::Object(map) = &mut cleaned {
-            if self.verbosity == 0 {
-                map.remove("results");
-                map.remove("invocation");
-            }
-            if report.mistake.is_some() {
-                map.shift_remove("diagnostic");
-            }
-        }
-        if self.verbosity > 1 {
-            pretty(&cleaned)
-        } else {
-            python_spacing(&cleaned)
-        }
-    }
 }
 
-fn is_assert(report: &Report) -> bool {
-    report.result.get("msg").and_then(Value::as_str) == Some("All assertions passed")
+/// Whether a result is that of a loop which ran.
+fn has_items(report: &Report) -> bool {
+    report
+        .result
+        .get("results")
+        .and_then(Value::as_array)
+        .is_some_and(|items| !items.is_empty())
 }
 
-/// JSON with a blank after `:` and `,`, as Python prints it.
-fn python_spacing(value: &Value) -> String {
-    match value {
-        Value::Object(map) => {
-            let entries: Vec<String> = map
-                .iter()
-                .map(|(key, value)| {
-                    format!("{}: {}", Value::from(key.as_str()), python_spacing(value))
-                })
-                .collect();
-            format!("{{{}}}", entries.join(", "))
-        }
-        Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(python_spacing).collect();
-            format!("[{}]", items.join(", "))
-        }
-        other => other.to_string(),
+/// Why a task failed, in front of its line, as Ansible says it.
+fn cause(task: &TaskInfo, report: &Report) -> String {
+    if report.status == Status::Unreachable {
+        let message = report.result.get("msg").and_then(Value::as_str);
+        let text = format!(
+            "[ERROR]: Task failed: {}\nOrigin: {}\n",
+            message.unwrap_or_default(),
+            task.path
+        );
+        return format!("{}\n", paint(&text, Paint::Failed));
     }
-}
-
-fn clean(result: &Value) -> Value {
-    match result {
-        Value::Object(map) => Value::Object(
-            map.iter()
-                .filter(|(key, _)| !INTERNAL.contains(&key.as_str()))
-                .map(|(key, value)| (key.clone(), value.clone()))
-                .collect(),
-        ),
-        other => other.clone(),
+    if report.no_log {
+        return String::new();
     }
+    if let Some(mistake) = &report.mistake {
+        return format!("{}\n", diagnostic::draw(mistake, enabled()));
+    }
+    let message = report.result.get("msg").map_or_else(String::new, |text| {
+        text.as_str()
+            .map_or_else(|| text.to_string(), str::to_owned)
+    });
+    let kind = if matches!(
+        short_module_name(&task.module),
+        "assert" | "fail" | "debug" | "set_fact" | "include_vars" | "add_host" | "group_by"
+    ) {
+        "Action failed"
+    } else {
+        "Module failed"
+    };
+    let text = format!(
+        "[ERROR]: Task failed: {kind}: {message}\nOrigin: {}\n",
+        task.path
+    );
+    format!("{}\n", paint(&text, Paint::Failed))
 }
 
 /// Place, mistake and what the program said, below a failure.
@@ -369,17 +373,8 @@ fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
     out.push_str(&text.to_string());
 }
 
-fn pretty(value: &Value) -> String {
-    let mut out = Vec::new();
-    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-    let mut serializer = serde_json::Serializer::with_formatter(&mut out, formatter);
-    // Serialising a value into memory cannot fail.
-    drop(serde::Serialize::serialize(value, &mut serializer));
-    String::from_utf8_lossy(&out).into_owned()
-}
-
 fn banner(text: &str) -> String {
-    let stars = WIDTH.saturating_sub(text.chars().count() + 1).max(3);
+    let stars = WIDTH.saturating_sub(text.chars().count()).max(3);
     format!("\n{text} {}\n", "*".repeat(stars))
 }
 
@@ -410,49 +405,6 @@ fn recap(host: &str, stats: HostStats) -> String {
         column("rescued", stats.rescued, Paint::Changed),
         column("ignored", stats.ignored, Paint::Changed),
     )
-}
-
-/// A change as a unified diff.
-fn diff(diff: &Diff) -> String {
-    let mut out = String::new();
-    if !diff.prepared.is_empty() {
-        out.push_str(&diff.prepared);
-        if !diff.prepared.ends_with('\n') {
-            out.push('\n');
-        }
-        return out;
-    }
-    if diff.before == diff.after {
-        return out;
-    }
-    let text = similar::TextDiff::from_lines(&diff.before, &diff.after);
-    let header = |prefix: &str, text: &str| {
-        if text.is_empty() {
-            prefix.to_owned()
-        } else {
-            format!("{prefix}: {text}")
-        }
-    };
-    let unified = text
-        .unified_diff()
-        .context_radius(3)
-        .header(
-            &header("before", &diff.before_header),
-            &header("after", &diff.after_header),
-        )
-        .to_string();
-    for line in unified.lines() {
-        let colour = match line.as_bytes().first() {
-            Some(b'+') => Paint::Added,
-            Some(b'-') => Paint::Removed,
-            Some(b'@') => Paint::Place,
-            _ => Paint::Plain,
-        };
-        out.push_str(&paint(line, colour));
-        out.push('\n');
-    }
-    out.push('\n');
-    out
 }
 
 #[cfg(test)]
@@ -491,7 +443,7 @@ mod tests {
             looped: false,
             duration: std::time::Duration::ZERO,
         };
-        let mut lines = Lines::new(0);
+        let mut lines = Lines::default();
         lines.text(&Event::TaskStarted {
             task: task(module),
             hosts: 1,
@@ -535,7 +487,7 @@ mod tests {
     }
 
     #[test]
-    fn banners_are_79_wide() {
+    fn banners_are_80_wide() {
         let text = Lines::default()
             .text(&Event::TaskStarted {
                 task: task("copy"),
@@ -543,7 +495,7 @@ mod tests {
             })
             .unwrap();
         assert!(text.starts_with("\nTASK [Say it] ***"), "{text}");
-        assert_eq!(text.trim().chars().count(), 79);
+        assert_eq!(text.trim().chars().count(), 80);
     }
 
     #[test]
@@ -557,15 +509,5 @@ mod tests {
             recap("h1", stats),
             "h1                         : ok=3    changed=1    unreachable=0    failed=0    skipped=0    rescued=0    ignored=0   \n"
         );
-    }
-
-    #[test]
-    fn diffs_are_unified() {
-        let text = diff(&Diff::text("/etc/x", "a\nb\n", "a\nc\n"));
-        assert!(
-            text.contains("--- before: /etc/x\n+++ after: /etc/x\n"),
-            "{text}"
-        );
-        assert!(text.contains("-b\n+c\n"), "{text}");
     }
 }

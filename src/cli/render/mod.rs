@@ -1,12 +1,17 @@
 //! Events and mistakes as people see them. Each file is a fold over events.
 
+mod change;
+mod compact;
 pub(crate) mod diagnostic;
 pub(crate) mod journal;
 pub(crate) mod lines;
 pub(crate) mod lists;
-mod paint;
+mod log;
+pub(crate) mod paint;
 mod prompt;
+mod result;
 pub(crate) mod screen;
+pub(crate) mod style;
 
 use std::io::Write;
 

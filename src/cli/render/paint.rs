@@ -1,7 +1,16 @@
 //! Colours: Ansible's, and only where somebody looks.
 
 use std::io::IsTerminal;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
+
+/// What the configuration file says, where it says something.
+static CONFIGURED: OnceLock<bool> = OnceLock::new();
+
+/// Colours are wanted or unwanted, unless the environment says otherwise. The
+/// first call counts.
+pub(crate) fn configure(wanted: bool) {
+    CONFIGURED.get_or_init(|| wanted);
+}
 
 static COLOURS: LazyLock<bool> = LazyLock::new(|| {
     let set = |name: &str| {
@@ -13,7 +22,13 @@ static COLOURS: LazyLock<bool> = LazyLock::new(|| {
     if set("ANSIBLE_FORCE_COLOR") || set("CLICOLOR_FORCE") {
         return true;
     }
-    !set("NO_COLOR") && !set("ANSIBLE_NOCOLOR") && std::io::stdout().is_terminal()
+    if set("NO_COLOR") || set("ANSIBLE_NOCOLOR") {
+        return false;
+    }
+    CONFIGURED
+        .get()
+        .copied()
+        .unwrap_or_else(|| std::io::stdout().is_terminal())
 });
 
 /// What a text is about.

@@ -10,8 +10,12 @@ use ocplay_engine::event::{Event, PromptAnswer, Question, Sink, Status};
 
 use super::journal::Journal;
 use super::lines::Lines;
-use super::{print, print_error, prompt};
+use super::log::Log;
+use super::style::{Look, Style};
+use super::{compact, print, print_error, prompt, result};
 
+/// The code of warnings about forms that were dropped.
+const DEPRECATED: &str = "deprecated";
 /// Names of running hosts that fit into the row.
 const NAMES_SHOWN: usize = 6;
 
@@ -21,7 +25,9 @@ pub(crate) struct Screen {
 }
 
 struct State {
+    style: Style,
     lines: Lines,
+    log: Option<Log>,
     journal: Option<Journal>,
     live: Option<Live>,
 }
@@ -38,15 +44,27 @@ struct Live {
 }
 
 impl Screen {
-    pub(crate) fn new(verbosity: u8, journal: Option<Journal>) -> Self {
-        let live = std::io::stdout().is_terminal().then(Live::new);
-        Self {
+    /// # Errors
+    /// The log file cannot be opened.
+    pub(crate) fn new(
+        style: Style,
+        check: bool,
+        journal: Option<Journal>,
+    ) -> Result<Self, std::io::Error> {
+        let live = style.look == Look::Default && std::io::stdout().is_terminal();
+        let log = match &style.log {
+            Some(path) => Some(Log::open(path, &style.keyring)?),
+            None => None,
+        };
+        Ok(Self {
             state: Mutex::new(State {
-                lines: Lines::new(verbosity),
+                lines: Lines::new(style.clone(), check),
+                style,
+                log,
                 journal,
-                live,
+                live: live.then(Live::new),
             }),
-        }
+        })
     }
 }
 
@@ -60,11 +78,31 @@ impl Sink for Screen {
             state.ask(&question, &answer);
             return;
         }
-        let text = state.lines.text(&event);
-        let show = match event {
-            Event::Warning(_) | Event::Mistakes(_) => print_error,
-            _ => print,
+        let old = matches!(&event, Event::Warning(warning) if warning.code == DEPRECATED);
+        if old && !state.style.deprecations {
+            return;
+        }
+        let text = match state.style.look {
+            Look::Default => state.lines.text(&event),
+            Look::Minimal | Look::Oneline => compact::text(&event, &state.style),
         };
+        let failed = match &event {
+            Event::HostDone { report, .. } | Event::ItemDone { report, .. } => matches!(
+                report.status,
+                Status::Failed | Status::Ignored | Status::Unreachable
+            ),
+            _ => false,
+        };
+        let problem = matches!(event, Event::Warning(_) | Event::Mistakes(_));
+        let show = if problem || failed && state.style.failed_to_stderr {
+            print_error
+        } else {
+            print
+        };
+        if let (Some(log), Some(text)) = (&mut state.log, &text) {
+            log.write(text, "INFO");
+        }
+        state.keep_tree(&event);
         match (&mut state.live, text) {
             (None, Some(text)) => show(&text),
             (None, None) => {}
@@ -79,6 +117,21 @@ impl Sink for Screen {
 }
 
 impl State {
+    /// One file per host with its last result.
+    fn keep_tree(&self, event: &Event) {
+        if let (
+            Some(folder),
+            Event::HostDone {
+                host, task, report, ..
+            },
+        ) = (&self.style.tree, event)
+        {
+            let text = result::dump(&report.result, &task.module, &self.style);
+            // What is shown on the screen does not depend on it.
+            drop(std::fs::write(folder.join(host.replace('/', "_")), text));
+        }
+    }
+
     fn ask(&self, question: &Question, answer: &PromptAnswer) {
         let given = match &self.live {
             Some(live) => live.bars.suspend(|| prompt::ask(question)),

@@ -8,9 +8,11 @@
 mod bad_input;
 mod check_mode;
 mod common;
+mod config;
 mod connection;
 mod faults;
 mod inventory;
 mod listing;
 mod play;
 mod secrets;
+mod vault;

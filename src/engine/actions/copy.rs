@@ -61,13 +61,17 @@ pub(super) async fn run(call: &Call<'_>) -> ActionOutcome {
                     );
                 }
             };
+            let loader = &*call.shared.loader;
+            let unlock = call.args.get("decrypt").is_none() || flag("decrypt");
+            let unlock = unlock.then_some(loader);
             let read = if path.is_dir() {
                 Cargo::folder(
                     &path,
                     call.args.get("local_follow").is_none() || flag("local_follow"),
+                    unlock,
                 )
             } else {
-                Cargo::file(Path::new(&path))
+                Cargo::file(Path::new(&path), unlock)
             };
             match read {
                 Ok(cargo) => cargo,

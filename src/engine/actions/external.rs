@@ -41,7 +41,7 @@ pub(super) async fn run(call: &Call<'_>, external: &External) -> ActionOutcome {
         "style": style,
         "interpreter": interpreter,
     });
-    let cargo = match Cargo::file(&external.path) {
+    let cargo = match Cargo::file(&external.path, None) {
         Ok(cargo) => cargo,
         Err(reason) => return ActionOutcome::failure(reason),
     };

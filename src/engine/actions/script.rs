@@ -35,7 +35,7 @@ pub(super) async fn run(call: &Call<'_>) -> ActionOutcome {
             );
         }
     };
-    let cargo = match Cargo::file(&path) {
+    let cargo = match Cargo::file(&path, Some(&*call.shared.loader)) {
         Ok(cargo) => cargo,
         Err(reason) => return ActionOutcome::failure(reason),
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use ocplay_language::plan::PlannedTask;
 use ocplay_language::playbook::ast::Keyword;
-use ocplay_language::value::Map;
+use ocplay_language::value::{Map, Value};
 
 use super::{Dispatcher, PlayRun, Settling};
 use crate::cursor::{Cursor, Fall};
@@ -44,7 +44,14 @@ impl Dispatcher {
                     // Each file that comes in counts by itself.
                     Status::Ok if includes => {}
                     Status::Failed if rescuable => host.stats.rescued += 1,
-                    status => host.stats.count(status),
+                    status => {
+                        host.stats.count(status);
+                        // A failure that is ignored may have changed things.
+                        let changed = outcome.result.get("changed");
+                        if status == Status::Ignored && changed.is_some_and(Value::truthy) {
+                            host.stats.changed += 1;
+                        }
+                    }
                 }
             }
             let failed = matches!(outcome.status, Status::Failed | Status::Unreachable);

@@ -1,9 +1,9 @@
 //! `group_vars` and `host_vars`: files and folders beside inventories and
 //! playbooks.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use crate::diagnostic::Diagnostic;
 use crate::loader::Loader;
@@ -11,10 +11,21 @@ use crate::source::Source;
 use crate::value::{Map, Value};
 use crate::yaml::parse_one;
 
+/// Ends of names of files of variables, in the order in which they are tried.
+const ENDS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
+
+/// Names in a folder; nothing where it is not there.
+type Names = Option<Arc<HashSet<String>>>;
+
 /// Reads variable files on demand, each once.
 pub struct VarsFolders {
     loader: Arc<dyn Loader>,
     cache: Mutex<HashMap<PathBuf, Arc<Map>>>,
+    listed: Mutex<HashMap<PathBuf, Names>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl VarsFolders {
@@ -23,7 +34,14 @@ impl VarsFolders {
         Self {
             loader,
             cache: Mutex::default(),
+            listed: Mutex::default(),
         }
+    }
+
+    /// Forgets what was read, so that changed files are seen.
+    pub fn forget(&self) {
+        lock(&self.cache).clear();
+        lock(&self.listed).clear();
     }
 
     /// Variables of `<folder>/group_vars/<name>` in all its shapes.
@@ -31,7 +49,7 @@ impl VarsFolders {
     /// # Errors
     /// The first file that cannot be read or parsed.
     pub fn group(&self, folder: &Path, name: &str) -> Result<Arc<Map>, Box<Diagnostic>> {
-        self.get(&folder.join("group_vars").join(name))
+        self.get(&folder.join("group_vars"), name)
     }
 
     /// Variables of `<folder>/host_vars/<name>` in all its shapes.
@@ -39,35 +57,57 @@ impl VarsFolders {
     /// # Errors
     /// The first file that cannot be read or parsed.
     pub fn host(&self, folder: &Path, name: &str) -> Result<Arc<Map>, Box<Diagnostic>> {
-        self.get(&folder.join("host_vars").join(name))
+        self.get(&folder.join("host_vars"), name)
     }
 
-    fn get(&self, base: &Path) -> Result<Arc<Map>, Box<Diagnostic>> {
-        let lock = || self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = lock().get(base) {
+    fn get(&self, folder: &Path, name: &str) -> Result<Arc<Map>, Box<Diagnostic>> {
+        static EMPTY: LazyLock<Arc<Map>> = LazyLock::new(Arc::default);
+        let Some(names) = self.names(folder) else {
+            return Ok(Arc::clone(&EMPTY));
+        };
+        // A name with a slash in it may be below a folder of its own.
+        let deep = name.contains('/');
+        let there = |end: &str| deep || names.contains(&format!("{name}{end}"));
+        if !ENDS.iter().any(|end| there(end)) {
+            return Ok(Arc::clone(&EMPTY));
+        }
+        let base = folder.join(name);
+        if let Some(known) = lock(&self.cache).get(&base) {
             return Ok(Arc::clone(known));
         }
         let mut vars = Map::new();
-        self.read(base, &mut vars)?;
+        self.read(&base, &mut vars)?;
         let vars = Arc::new(vars);
-        lock().insert(base.to_owned(), Arc::clone(&vars));
+        lock(&self.cache).insert(base, Arc::clone(&vars));
         Ok(vars)
     }
 
+    fn names(&self, folder: &Path) -> Names {
+        if let Some(known) = lock(&self.listed).get(folder) {
+            return known.clone();
+        }
+        let names = self.loader.is_dir(folder).then(|| {
+            let entries = self.loader.list(folder).unwrap_or_default();
+            Arc::new(
+                entries
+                    .iter()
+                    .filter_map(|entry| entry.file_name())
+                    .map(|name| name.to_string_lossy().into_owned())
+                    .collect::<HashSet<_>>(),
+            )
+        });
+        lock(&self.listed).insert(folder.to_owned(), names.clone());
+        names
+    }
+
     fn read(&self, base: &Path, vars: &mut Map) -> Result<(), Box<Diagnostic>> {
-        if !base
-            .parent()
-            .is_some_and(|folder| self.loader.is_dir(folder))
-        {
-            return Ok(());
-        }
-        if self.loader.is_dir(base) {
-            return self.folder(base, vars);
-        }
-        for extension in ["", ".yml", ".yaml", ".json"] {
+        for end in ENDS {
             let mut name = base.as_os_str().to_owned();
-            name.push(extension);
+            name.push(end);
             let path = PathBuf::from(name);
+            if self.loader.is_dir(&path) {
+                return self.folder(&path, vars);
+            }
             if self.loader.is_file(&path) {
                 return self.file(&path, vars);
             }
@@ -82,20 +122,16 @@ impl VarsFolders {
             .list(folder)
             .map_err(|error| unreadable(folder, &error))?;
         for entry in entries {
-            let name = entry
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
+            let name = entry.file_name().unwrap_or_default().to_string_lossy();
             if name.starts_with('.') || name.ends_with('~') {
                 continue;
             }
+            let end = entry.extension().and_then(|extension| extension.to_str());
             if self.loader.is_dir(&entry) {
-                self.folder(&entry, vars)?;
-            } else if matches!(
-                entry.extension().and_then(|extension| extension.to_str()),
-                None | Some("yml" | "yaml" | "json")
-            ) {
+                if end.is_none() {
+                    self.folder(&entry, vars)?;
+                }
+            } else if matches!(end, None | Some("yml" | "yaml" | "json")) {
                 self.file(&entry, vars)?;
             }
         }

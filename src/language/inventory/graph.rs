@@ -1,5 +1,6 @@
 //! Groups and hosts as a graph.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +9,20 @@ use indexmap::{IndexMap, IndexSet};
 
 use crate::value::{Map, Value};
 
+/// What becomes of names of groups that are no names of variables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum GroupNames {
+    /// They stay, with a warning.
+    #[default]
+    Never,
+    /// They stay.
+    Ignore,
+    /// Wrong characters become `_`, with a warning.
+    Always,
+    /// Wrong characters become `_`.
+    Silently,
+}
+
 /// All hosts and groups, in the order in which they were written.
 #[derive(Debug, Clone)]
 pub struct Inventory {
@@ -15,6 +30,10 @@ pub struct Inventory {
     groups: IndexMap<Arc<str>, Group>,
     /// Folders that may hold `group_vars` and `host_vars`.
     folders: IndexSet<PathBuf>,
+    /// What is being read.
+    source: Option<Arc<str>>,
+    group_names: GroupNames,
+    odd_names: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -23,28 +42,54 @@ pub struct Host {
     pub vars: Arc<Map>,
     /// Every group that it is in, also through children: lowest precedence
     /// first.
-    pub groups: Vec<Arc<str>>,
+    pub groups: Arc<[Arc<str>]>,
+    /// The file or list that named it first.
+    pub source: Option<Arc<str>>,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Group {
     /// Direct members.
     pub hosts: IndexSet<Arc<str>>,
     pub children: IndexSet<Arc<str>>,
     pub vars: Arc<Map>,
+    /// `ansible_group_priority`: among groups of equal depth the higher wins.
+    pub priority: i64,
     /// Distance from `all`, the longest way.
     pub depth: usize,
 }
 
+impl Default for Group {
+    fn default() -> Self {
+        Self {
+            hosts: IndexSet::new(),
+            children: IndexSet::new(),
+            vars: Arc::default(),
+            priority: 1,
+            depth: 1,
+        }
+    }
+}
+
+const PRIORITY: &str = "ansible_group_priority";
+
 impl Default for Inventory {
     fn default() -> Self {
         let mut groups = IndexMap::new();
-        groups.insert("all".into(), Group::default());
+        let mut all = Group {
+            depth: 0,
+            ..Group::default()
+        };
+        all.children.insert("ungrouped".into());
+        groups.insert("all".into(), all);
         groups.insert("ungrouped".into(), Group::default());
         Self {
             hosts: IndexMap::new(),
             groups,
             folders: IndexSet::new(),
+            source: None,
+            group_names: GroupNames::Never,
+            odd_names: false,
         }
     }
 }
@@ -57,7 +102,7 @@ impl Inventory {
 
     #[must_use]
     pub fn group(&self, name: &str) -> Option<&Group> {
-        self.groups.get(name)
+        self.groups.get(&*self.safe(name))
     }
 
     /// Every host, in inventory order; the implicit localhost is not one.
@@ -78,25 +123,92 @@ impl Inventory {
         self.folders.insert(folder.to_owned());
     }
 
+    pub(super) fn set_group_names(&mut self, rule: GroupNames) {
+        self.group_names = rule;
+    }
+
+    pub(super) fn set_source(&mut self, source: Option<&str>) {
+        self.source = source.map(Arc::from);
+    }
+
+    /// Whether a group has a name that is worth a warning.
+    pub(super) fn has_odd_names(&self) -> bool {
+        self.odd_names && matches!(self.group_names, GroupNames::Never | GroupNames::Always)
+    }
+
+    /// Names that are a host's and a group's.
+    pub(super) fn ambiguous_names(&self) -> Vec<Arc<str>> {
+        self.groups
+            .keys()
+            .filter(|name| self.hosts.contains_key(*name))
+            .cloned()
+            .collect()
+    }
+
+    /// The name under which a group is kept.
+    fn safe<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        match self.group_names {
+            GroupNames::Always | GroupNames::Silently if is_odd(name) => name
+                .chars()
+                .enumerate()
+                .map(|(at, c)| if is_wrong(at, c) { '_' } else { c })
+                .collect(),
+            _ => Cow::Borrowed(name),
+        }
+    }
+
     pub fn add_group(&mut self, name: &str) -> &mut Group {
-        self.groups.entry(name.into()).or_default()
+        let at = match self.groups.get_index_of(&*self.safe(name)) {
+            Some(at) => at,
+            None => {
+                self.odd_names |= is_odd(name);
+                let safe = self.safe(name).into_owned();
+                self.groups.insert_full(safe.into(), Group::default()).0
+            }
+        };
+        &mut self.groups[at]
     }
 
     /// Adds a host to a group, making both where needed.
     pub fn add_host(&mut self, name: &str, group: &str) {
-        let host: Arc<str> = name.into();
-        self.hosts.entry(Arc::clone(&host)).or_default();
-        self.add_group(group).hosts.insert(host);
+        let host = match self.hosts.get_key_value(name) {
+            Some((known, _)) => Arc::clone(known),
+            None => {
+                let host: Arc<str> = name.into();
+                let new = Host {
+                    source: self.source.clone(),
+                    ..Host::default()
+                };
+                self.hosts.insert(Arc::clone(&host), new);
+                host
+            }
+        };
+        // Everybody is in 'all' without being listed there.
+        if group != "all" {
+            self.add_group(group).hosts.insert(host);
+        }
     }
 
     pub fn set_host_vars(&mut self, name: &str, vars: &Map) {
-        if let Some(host) = self.hosts.get_mut(name) {
+        if let Some(host) = self.hosts.get_mut(name)
+            && !vars.is_empty()
+        {
             Arc::make_mut(&mut host.vars).extend(vars);
         }
     }
 
     pub fn set_group_vars(&mut self, name: &str, vars: &Map) {
-        Arc::make_mut(&mut self.add_group(name).vars).extend(vars);
+        let group = self.add_group(name);
+        let own = Arc::make_mut(&mut group.vars);
+        own.extend(vars);
+        let priority = match own.remove(PRIORITY) {
+            Some(Value::Int(priority)) => Some(priority),
+            Some(other) => other.as_str().and_then(|text| text.trim().parse().ok()),
+            None => None,
+        };
+        if let Some(priority) = priority {
+            group.priority = priority;
+        }
     }
 
     /// Makes one group a child of another, unless that would close a circle.
@@ -104,13 +216,17 @@ impl Inventory {
     /// # Errors
     /// The name of the group over which the circle would run.
     pub fn add_child(&mut self, parent: &str, child: &str) -> Result<(), String> {
-        if parent == child || self.descendants(child).contains(parent) {
+        let (parent, child) = (
+            self.safe(parent).into_owned(),
+            self.safe(child).into_owned(),
+        );
+        if parent == child || self.descendants(&child).contains(&*parent) {
             return Err(format!(
-                "'{child}' is already above '{parent}', it cannot be its child as well"
+                "can't add group to itself: '{child}' is already above '{parent}', it cannot be its child as well"
             ));
         }
-        self.add_group(child);
-        self.add_group(parent).children.insert(child.into());
+        self.add_group(&child);
+        self.add_group(&parent).children.insert(child.into());
         Ok(())
     }
 
@@ -129,33 +245,33 @@ impl Inventory {
         seen
     }
 
-    /// Every host of a group and its children, in inventory order.
+    /// Every host of a group and its children: level by level, in the order
+    /// in which children and hosts were written.
     #[must_use]
     pub fn hosts_of(&self, group: &str) -> Vec<Arc<str>> {
-        if group == "all" {
-            return self.hosts.keys().cloned().collect();
-        }
         let mut names: IndexSet<Arc<str>> = IndexSet::new();
-        let mut seen = BTreeSet::new();
-        self.collect(group, &mut names, &mut seen);
-        names.into_iter().collect()
-    }
-
-    fn collect<'a>(
-        &'a self,
-        name: &'a str,
-        names: &mut IndexSet<Arc<str>>,
-        seen: &mut BTreeSet<&'a str>,
-    ) {
-        if !seen.insert(name) {
-            return;
-        }
-        if let Some(group) = self.groups.get(name) {
-            names.extend(group.hosts.iter().cloned());
-            for child in &group.children {
-                self.collect(child, names, seen);
+        let safe = self.safe(group);
+        let mut seen: BTreeSet<&str> = BTreeSet::from([&*safe]);
+        let mut level: Vec<&str> = vec![&safe];
+        while !level.is_empty() {
+            let mut next = Vec::new();
+            for name in level {
+                if let Some(group) = self.groups.get(name) {
+                    names.extend(group.hosts.iter().cloned());
+                    for child in &group.children {
+                        if seen.insert(child) {
+                            next.push(&**child);
+                        }
+                    }
+                }
             }
+            level = next;
         }
+        if &*safe == "all" {
+            // While sources are being read, some belong nowhere yet.
+            names.extend(self.hosts.keys().cloned());
+        }
+        names.into_iter().collect()
     }
 
     /// Works out what follows from the graph: the groups of each host, depths,
@@ -173,18 +289,20 @@ impl Inventory {
             .cloned()
             .collect();
         self.add_group("all").children.extend(top);
-        self.set_depths();
         self.set_ungrouped();
-        let memberships = self.memberships();
-        for (name, host) in &mut self.hosts {
-            host.groups = memberships.get(name).cloned().unwrap_or_default();
-        }
+        self.settle_members();
+    }
+
+    /// Works out the groups of each host as far as sources have been read.
+    pub(super) fn settle_members(&mut self) {
+        self.set_depths();
+        self.set_memberships();
     }
 
     /// Longest way from `all`, by relaxing edges until nothing changes.
     fn set_depths(&mut self) {
-        for group in self.groups.values_mut() {
-            group.depth = 0;
+        for (name, group) in &mut self.groups {
+            group.depth = usize::from(&**name != "all");
         }
         let edges: Vec<(Arc<str>, Arc<str>)> = self
             .groups
@@ -221,61 +339,89 @@ impl Inventory {
                 grouped.extend(group.hosts.iter().cloned());
             }
         }
-        let lonely: Vec<Arc<str>> = self
-            .hosts
-            .keys()
+        let known = self
+            .group("ungrouped")
+            .map(|group| group.hosts.clone())
+            .unwrap_or_default();
+        let lonely: IndexSet<Arc<str>> = known
+            .iter()
+            .chain(self.hosts.keys())
             .filter(|host| !grouped.contains(*host))
             .cloned()
             .collect();
-        let ungrouped = self.add_group("ungrouped");
-        ungrouped.hosts = lonely.into_iter().collect();
+        self.add_group("ungrouped").hosts = lonely;
     }
 
     /// Groups of each host, sorted by precedence: depth, then priority, then
-    /// name.
-    fn memberships(&self) -> HashMap<Arc<str>, Vec<Arc<str>>> {
-        let mut parents: HashMap<&str, Vec<&Arc<str>>> = HashMap::new();
-        for (name, group) in &self.groups {
+    /// name. Hosts with the same direct groups share one list.
+    fn set_memberships(&mut self) {
+        let mut parents: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (at, group) in self.groups.values().enumerate() {
             for child in &group.children {
-                parents.entry(child).or_default().push(name);
+                parents.entry(child).or_default().push(at);
             }
         }
-        let mut out: HashMap<Arc<str>, BTreeSet<Arc<str>>> = HashMap::new();
-        for (name, group) in &self.groups {
-            let mut all = BTreeSet::from([Arc::clone(name), Arc::from("all")]);
-            let mut open = vec![name];
-            while let Some(name) = open.pop() {
-                for parent in parents.get(&**name).into_iter().flatten() {
-                    if all.insert(Arc::clone(parent)) {
-                        open.push(parent);
-                    }
-                }
-            }
+        let mut direct: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (at, group) in self.groups.values().enumerate() {
             for host in &group.hosts {
-                out.entry(Arc::clone(host))
-                    .or_default()
-                    .extend(all.iter().cloned());
+                direct.entry(host).or_default().push(at);
             }
         }
-        out.into_iter()
-            .map(|(host, groups)| {
-                let mut groups: Vec<Arc<str>> = groups.into_iter().collect();
-                groups.sort_by_key(|name| self.precedence(name));
-                (host, groups)
-            })
-            .collect()
+        let mut known: HashMap<Vec<usize>, Arc<[Arc<str>]>> = HashMap::new();
+        let mut lists = Vec::with_capacity(self.hosts.len());
+        for name in self.hosts.keys() {
+            let own = direct.remove(&**name).unwrap_or_default();
+            let list = match known.get(&own) {
+                Some(list) => Arc::clone(list),
+                None => {
+                    let list = self.sorted_ancestors(&own, &parents);
+                    known.insert(own, Arc::clone(&list));
+                    list
+                }
+            };
+            lists.push(list);
+        }
+        for (host, list) in self.hosts.values_mut().zip(lists) {
+            host.groups = list;
+        }
     }
 
-    fn precedence(&self, name: &Arc<str>) -> (usize, i64, Arc<str>) {
-        let group = &self.groups[name];
-        let priority = match group.vars.get("ansible_group_priority") {
-            Some(Value::Int(priority)) => *priority,
-            Some(other) => other
-                .as_str()
-                .and_then(|text| text.parse().ok())
-                .unwrap_or(1),
-            None => 1,
-        };
-        (group.depth, priority, Arc::clone(name))
+    /// These groups, everything above them, and `all`.
+    fn sorted_ancestors(
+        &self,
+        own: &[usize],
+        parents: &HashMap<&str, Vec<usize>>,
+    ) -> Arc<[Arc<str>]> {
+        let mut all: BTreeSet<usize> = own.iter().copied().collect();
+        all.extend(self.groups.get_index_of("all"));
+        let mut open = own.to_vec();
+        while let Some(at) = open.pop() {
+            let above = self
+                .groups
+                .get_index(at)
+                .and_then(|(name, _)| parents.get(&**name));
+            for parent in above.into_iter().flatten() {
+                if all.insert(*parent) {
+                    open.push(*parent);
+                }
+            }
+        }
+        let mut groups: Vec<(&Arc<str>, &Group)> = all
+            .iter()
+            .filter_map(|at| self.groups.get_index(*at))
+            .collect();
+        groups.sort_by_key(|(name, group)| (group.depth, group.priority, *name));
+        groups
+            .into_iter()
+            .map(|(name, _)| Arc::clone(name))
+            .collect()
     }
+}
+
+fn is_wrong(at: usize, c: char) -> bool {
+    !(c == '_' || c.is_alphanumeric()) || at == 0 && c.is_numeric()
+}
+
+fn is_odd(name: &str) -> bool {
+    name.chars().enumerate().any(|(at, c)| is_wrong(at, c))
 }

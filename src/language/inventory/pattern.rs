@@ -8,7 +8,7 @@ use std::sync::Arc;
 use fancy_regex::Regex;
 use indexmap::IndexSet;
 
-use super::Inventory;
+use super::{Inventory, address};
 use crate::loader::Loader;
 
 /// Why a pattern cannot be used.
@@ -28,7 +28,9 @@ pub enum PatternError {
 impl std::fmt::Display for PatternError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::NoMatch { part, .. } => write!(f, "no host or group matches '{part}'"),
+            Self::NoMatch { part, .. } => {
+                write!(f, "Could not match supplied host pattern, ignoring: {part}")
+            }
             Self::Invalid { part, reason } => {
                 write!(f, "the pattern '{part}' is not valid: {reason}")
             }
@@ -94,12 +96,12 @@ fn lines(file: &str, loader: &dyn Loader) -> Result<Vec<String>, PatternError> {
         .collect())
 }
 
-/// Splits at commas, or at colons outside brackets where there is no comma.
+/// Splits at commas, or at colons outside brackets where there is no comma
+/// and the whole is no name of a host.
 fn split(pattern: &str) -> Vec<String> {
     let parts: Vec<String> = if pattern.contains(',') {
         pattern.split(',').map(str::to_owned).collect()
-    } else if pattern.trim_start().starts_with('~') || pattern.parse::<std::net::Ipv6Addr>().is_ok()
-    {
+    } else if address::parse(pattern, true).is_some() {
         vec![pattern.to_owned()]
     } else {
         let mut depth = 0usize;
@@ -111,7 +113,7 @@ fn split(pattern: &str) -> Vec<String> {
                 _ => {}
             }
             match out.last_mut() {
-                Some(last) if c != ':' || depth > 0 => last.push(c),
+                Some(last) if depth > 0 || (c != ':' && !c.is_whitespace()) => last.push(c),
                 _ => out.push(String::new()),
             }
         }
@@ -129,6 +131,9 @@ fn matching(
     inventory: &Inventory,
     misses: &mut Vec<PatternError>,
 ) -> Result<Vec<Arc<str>>, PatternError> {
+    if inventory.host(part).is_some() {
+        return Ok(vec![part.into()]);
+    }
     let (name, slice) = subscript(part)?;
     let mut hosts: IndexSet<Arc<str>> = IndexSet::new();
     let mut found = false;
@@ -145,7 +150,7 @@ fn matching(
         }
     }
     // A name that is a group is not looked for among hosts, except wildcards.
-    if !found || name.starts_with('~') || name.contains(['*', '?', '[']) {
+    if !found || name.starts_with('~') || name.contains(['.', '*', '?', '[']) {
         for (host, _) in inventory.hosts() {
             if test(host) {
                 found = true;
@@ -202,6 +207,7 @@ fn glob_to_regex(glob: &str) -> String {
             '*' => out.push_str(".*"),
             '?' => out.push('.'),
             '[' | ']' => out.push(c),
+            '!' if out.ends_with('[') => out.push('^'),
             c => out.push_str(&fancy_regex::escape(&c.to_string())),
         }
     }

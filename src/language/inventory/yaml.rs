@@ -1,149 +1,169 @@
 //! YAML inventories: groups with `hosts`, `children` and `vars`.
 
-use std::sync::Arc;
-
 use super::Inventory;
-use super::host_list::{expand, set_port};
+use super::address;
+use super::host_list::set_port;
+use super::sources::Attempt;
 use crate::diagnostic::Diagnostic;
-use crate::source::Source;
+use crate::source::Span;
 use crate::value::{Map, Value};
-use crate::yaml::{Node, parse_one};
+use crate::yaml::{Entry, Node};
 
 const KEYS: [&str; 3] = ["hosts", "children", "vars"];
 
+fn wrong(message: impl Into<String>, span: &Span, help: &str) -> Vec<Diagnostic> {
+    vec![Diagnostic::error("inventory", message).at(span).help(help)]
+}
+
 pub(super) fn read(
-    source: &Arc<Source>,
+    root: &Node,
     inventory: &mut Inventory,
-    problems: &mut Vec<Diagnostic>,
     warnings: &mut Vec<Diagnostic>,
-) {
-    let root = match parse_one(source) {
-        Ok((root, found)) => {
-            warnings.extend(found);
-            root
-        }
-        Err(error) => {
-            problems.push(*error);
-            return;
-        }
-    };
+) -> Attempt {
+    let help = "start with 'all:' and put 'hosts:' below it";
+    if root.is_null() {
+        return Err(wrong("Parsed empty YAML file", &root.span, help));
+    }
     let Some(groups) = root.as_map() else {
-        if !root.is_null() {
-            problems.push(
-                Diagnostic::error("inventory", "a YAML inventory is a mapping of groups")
-                    .at(&root.span)
-                    .help("start with 'all:' and put 'hosts:' below it"),
-            );
-        }
-        return;
-    };
-    for entry in groups {
-        group(&entry.key.text(), &entry.value, inventory, problems);
-    }
-}
-
-fn group(name: &str, node: &Node, inventory: &mut Inventory, problems: &mut Vec<Diagnostic>) {
-    inventory.add_group(name);
-    if node.is_null() {
-        return;
-    }
-    let Some(entries) = node.as_map() else {
-        problems.push(
-            Diagnostic::error(
-                "inventory",
-                format!(
-                    "the group '{name}' must be a mapping, not {}",
-                    node.kind_name()
-                ),
-            )
-            .at(&node.span)
-            .help("its keys are hosts, children and vars"),
-        );
-        return;
-    };
-    for entry in entries {
-        match &*entry.key.text() {
-            "hosts" => hosts(name, &entry.value, inventory, problems),
-            "children" => children(name, &entry.value, inventory, problems),
-            "vars" => match entry.value.value() {
-                Value::Map(vars) => inventory.set_group_vars(name, &vars),
-                Value::Null => {}
-                _ => problems.push(
-                    Diagnostic::error("inventory", "vars must be a mapping").at(&entry.value.span),
-                ),
-            },
-            other => problems.push(
-                Diagnostic::error("inventory", format!("'{other}' is not a key of a group"))
-                    .at(&entry.key_span)
-                    .suggest(other, KEYS)
-                    .help(format!("put a group of that name under 'children:' of '{name}', or its hosts under 'hosts:'")),
+        return Err(wrong(
+            format!(
+                "YAML inventory has invalid structure, it should be a dictionary, got: {}",
+                root.kind_name()
             ),
-        }
-    }
+            &root.span,
+            help,
+        ));
+    };
+    let mut reading = Reading {
+        inventory,
+        warnings,
+    };
+    groups
+        .iter()
+        .try_for_each(|entry| reading.group(entry).map(|_| ()))
 }
 
-fn children(parent: &str, node: &Node, inventory: &mut Inventory, problems: &mut Vec<Diagnostic>) {
-    if node.is_null() {
-        return;
-    }
-    let Some(entries) = node.as_map() else {
-        problems.push(
-            Diagnostic::error("inventory", "children must be a mapping of groups")
-                .at(&node.span)
-                .help("end each name with ':'"),
-        );
-        return;
-    };
-    for entry in entries {
-        let child = entry.key.text();
-        if let Err(reason) = inventory.add_child(parent, &child) {
-            problems.push(Diagnostic::error("inventory", reason).at(&entry.key_span));
-            continue;
-        }
-        group(&child, &entry.value, inventory, problems);
-    }
+struct Reading<'a> {
+    inventory: &'a mut Inventory,
+    warnings: &'a mut Vec<Diagnostic>,
 }
 
-fn hosts(group: &str, node: &Node, inventory: &mut Inventory, problems: &mut Vec<Diagnostic>) {
-    if node.is_null() {
-        return;
+impl Reading<'_> {
+    /// A group and everything below it; says whether it is one.
+    fn group(&mut self, entry: &Entry) -> Result<bool, Vec<Diagnostic>> {
+        let name = entry.key.text();
+        let node = &entry.value;
+        if node.as_map().is_none() && !node.is_null() {
+            self.warnings.push(
+                Diagnostic::warning(
+                    "inventory",
+                    format!("Skipping '{name}' as this is not a valid group definition"),
+                )
+                .at(&entry.key_span)
+                .help("its keys are hosts, children and vars"),
+            );
+            return Ok(false);
+        }
+        self.inventory.add_group(&name);
+        for part in node.as_map().unwrap_or_default() {
+            self.part(&name, part)?;
+        }
+        Ok(true)
     }
-    // One host as text is accepted, as Ansible does.
-    if let Some(name) = node.as_str() {
-        inventory.add_host(name, group);
-        return;
-    }
-    let Some(entries) = node.as_map() else {
-        problems.push(
-            Diagnostic::error("inventory", "hosts must be a mapping")
-                .at(&node.span)
-                .help("end each host name with ':' and put its variables below it"),
-        );
-        return;
-    };
-    for entry in entries {
-        let (names, port) = match expand(&entry.key.text()) {
-            Ok(expanded) => expanded,
-            Err(reason) => {
-                problems.push(Diagnostic::error("inventory", reason).at(&entry.key_span));
-                continue;
+
+    fn part(&mut self, group: &str, part: &Entry) -> Attempt {
+        let key = part.key.text();
+        if part.value.is_null() {
+            return Ok(());
+        }
+        if !KEYS.contains(&&*key) {
+            self.warnings.push(
+                Diagnostic::warning(
+                    "inventory",
+                    format!("Skipping unexpected key ({key}) in group ({group}), only \"vars\", \"children\" and \"hosts\" are valid"),
+                )
+                .at(&part.key_span)
+                .suggest(&key, KEYS)
+                .help(format!("put a group of that name under 'children:' of '{group}', or its hosts under 'hosts:'")),
+            );
+            return Ok(());
+        }
+        // One name as text is accepted, as Ansible does.
+        if let Some(name) = part.value.as_str() {
+            match &*key {
+                "hosts" => self.host(group, name, &Map::new(), &part.value.span)?,
+                "children" => self.child(group, name, &part.value.span)?,
+                _ => {}
             }
+            return Ok(());
+        }
+        let Some(entries) = part.value.as_map() else {
+            return Err(wrong(
+                format!(
+                    "Invalid \"{key}\" entry for \"{group}\" group, requires a dictionary, found \"{}\" instead.",
+                    part.value.kind_name()
+                ),
+                &part.value.span,
+                "end each name with ':'",
+            ));
         };
-        let vars = match entry.value.value() {
-            Value::Map(vars) => (*vars).clone(),
-            Value::Null => Map::new(),
+        match &*key {
+            "vars" => {
+                if let Value::Map(vars) = part.value.value() {
+                    self.inventory.set_group_vars(group, &vars);
+                }
+            }
+            "children" => {
+                for entry in entries {
+                    if self.group(entry)? {
+                        self.child(group, &entry.key.text(), &entry.key_span)?;
+                    }
+                }
+            }
             _ => {
-                problems.push(
-                    Diagnostic::error("inventory", "the variables of a host must be a mapping")
-                        .at(&entry.value.span),
-                );
-                continue;
+                for entry in entries {
+                    let vars = match entry.value.value() {
+                        Value::Map(vars) => vars,
+                        Value::Null => std::sync::Arc::default(),
+                        _ => {
+                            return Err(wrong(
+                                "the variables of a host must be a mapping",
+                                &entry.value.span,
+                                "write 'name: value' lines below the host",
+                            ));
+                        }
+                    };
+                    let crate::value::Key::Str(name) = &entry.key else {
+                        return Err(wrong(
+                            format!(
+                                "Host pattern {} must be a string. Enclose integers/floats in quotation marks.",
+                                entry.key.text()
+                            ),
+                            &entry.key_span,
+                            "put quotes around it",
+                        ));
+                    };
+                    self.host(group, name, &vars, &entry.key_span)?;
+                }
             }
-        };
-        for name in names {
-            inventory.add_host(&name, group);
-            set_port(inventory, &name, port);
-            inventory.set_host_vars(&name, &vars);
         }
+        Ok(())
+    }
+
+    fn child(&mut self, parent: &str, child: &str, span: &Span) -> Attempt {
+        self.inventory
+            .add_child(parent, child)
+            .map_err(|reason| vec![Diagnostic::error("inventory", reason).at(span)])
+    }
+
+    fn host(&mut self, group: &str, pattern: &str, vars: &Map, span: &Span) -> Attempt {
+        let (names, port) = address::expand(pattern)
+            .map_err(|reason| vec![Diagnostic::error("inventory", reason).at(span)])?;
+        for name in names {
+            self.inventory.add_host(&name, group);
+            set_port(self.inventory, &name, port);
+            self.inventory.set_host_vars(&name, vars);
+        }
+        Ok(())
     }
 }

@@ -130,6 +130,31 @@ impl Resolver {
         }
     }
 
+    /// Loads a playbook that stands in no file.
+    ///
+    /// # Errors
+    /// All mistakes.
+    pub fn load_text(&self, source: &Arc<Source>, folder: &Path) -> Found<Plan> {
+        let (node, warnings) = parse_one(source).map_err(|problem| vec![*problem])?;
+        self.warn(warnings);
+        let mut plan = Plan::default();
+        let mut problems = Vec::new();
+        let path = folder.join(source.path());
+        self.plays(
+            &path,
+            &node,
+            &Keywords::default(),
+            &mut plan,
+            &mut problems,
+            0,
+        );
+        if problems.is_empty() {
+            Ok(plan)
+        } else {
+            Err(problems)
+        }
+    }
+
     fn playbook(
         &self,
         path: &Path,
@@ -145,9 +170,21 @@ impl Resolver {
                 return;
             }
         };
+        self.plays(path, &node, given, plan, problems, depth);
+    }
+
+    fn plays(
+        &self,
+        path: &Path,
+        node: &Arc<yaml::Node>,
+        given: &Keywords,
+        plan: &mut Plan,
+        problems: &mut Vec<Diagnostic>,
+        depth: usize,
+    ) {
         let folder = folder_of(path);
         self.libraries(&folder);
-        let (playbook, found) = parse_playbook(path, &node, &self.catalogue);
+        let (playbook, found) = parse_playbook(path, node, &self.catalogue);
         problems.extend(self.keep_warnings(found));
         for entry in playbook.entries {
             match entry {

@@ -341,7 +341,7 @@ fn what_is_not_there_yet_is_named() {
     }
     let vault = problems(&[("site.yml", "$ANSIBLE_VAULT;1.1;AES256\n3036\n")]);
     assert!(
-        vault.contains("encrypted files cannot be read yet"),
+        vault.contains("Attempting to decrypt but no vault secrets found."),
         "{vault}"
     );
 }

@@ -47,6 +47,7 @@ fn plain(value: &Value) -> Jinja {
         Value::Float(number) => Jinja::from(*number),
         Value::Str(text) | Value::Date(text) => Jinja::from(Arc::clone(text)),
         Value::Template(template) => Jinja::from(Arc::clone(&template.text)),
+        Value::Vault(sealed) => Jinja::from(Arc::clone(&sealed.text)),
         Value::List(items) => python::list(items.iter().map(plain).collect()),
         Value::Map(map) => python::dict(
             map.iter()

@@ -141,6 +141,10 @@ impl Context {
             Value::Float(number) => Jinja::from(*number),
             Value::Str(text) | Value::Date(text) => Jinja::from(Arc::clone(text)),
             Value::Template(template) => self.evaluate(template, label),
+            Value::Vault(sealed) => match self.templar.unlock(sealed) {
+                Ok(text) => Jinja::from(text),
+                Err(error) => Marker::value(error),
+            },
             Value::List(items) => self.view(Arc::as_ptr(items).cast(), value),
             Value::Map(map) => self.view(Arc::as_ptr(map).cast(), value),
             Value::Omit => Jinja::from_object(Omitted),

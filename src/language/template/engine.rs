@@ -14,6 +14,7 @@ use super::syntax::{self, Mistake};
 use super::{Jinja, python};
 use crate::loader::Loader;
 use crate::source::{Source, Span};
+use crate::value::Encrypted;
 use crate::vars::Scope;
 
 /// How a text is read.
@@ -224,6 +225,17 @@ impl Inner {
             condition: false,
         };
         context::framed(context, &job, || act(&mut Vm::idle(context)))
+    }
+
+    /// Opens an encrypted value.
+    pub(super) fn unlock(&self, sealed: &Encrypted) -> Result<Arc<str>, TemplateError> {
+        self.loader.keyring().text(&sealed.text).map_err(|error| {
+            let mut found = TemplateError::new("vault", error.to_string(), &sealed.span);
+            found.help = Some(
+                "give the secret with --vault-password-file, --vault-id or --ask-vault-pass".into(),
+            );
+            found
+        })
     }
 
     /// Reads a file that a template names.

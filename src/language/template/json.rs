@@ -50,6 +50,7 @@ fn put(out: &mut String, value: &Value, layout: &Layout, depth: usize) -> Result
         Value::Float(number) => out.push_str(&python::float(*number)),
         Value::Str(text) | Value::Date(text) => quote(out, text, layout.ascii),
         Value::Template(template) => quote(out, &template.text, layout.ascii),
+        Value::Vault(sealed) => quote(out, &sealed.text, layout.ascii),
         Value::List(items) if items.is_empty() => out.push_str("[]"),
         Value::Map(map) if map.is_empty() => out.push_str("{}"),
         Value::List(items) => {

@@ -41,3 +41,19 @@ pub use error::{Link, TemplateError};
 pub use options::FileOptions;
 pub use plugins::Plugins;
 pub use templar::Templar;
+
+/// A value as YAML in block style, keys sorted where that is asked for.
+/// Nothing is given for what is nested too deeply.
+#[must_use]
+pub fn block_yaml(value: &crate::value::Value, sort_keys: bool) -> Option<String> {
+    let layout = yaml_text::Layout {
+        indent: 2,
+        width: 80,
+        flow: Some(false),
+        sort_keys,
+        unicode: true,
+        explicit_start: false,
+        explicit_end: false,
+    };
+    yaml_text::write(value, &layout).ok()
+}

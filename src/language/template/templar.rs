@@ -62,7 +62,7 @@ impl Templar {
             Value::List(_) | Value::Map(_) if value.is_lazy() => {}
             Value::List(items) if items.contains(&Value::Omit) => {}
             Value::Map(map) if map.iter().any(|(_, item)| *item == Value::Omit) => {}
-            Value::Template(_) => {}
+            Value::Template(_) | Value::Vault(_) => {}
             _ => return Ok(value.clone()),
         }
         self.resolve_in(value, &self.context(scope))
@@ -71,6 +71,7 @@ impl Templar {
     fn resolve_in(&self, value: &Value, context: &Arc<Context>) -> Result<Value, TemplateError> {
         match value {
             Value::Template(template) => self.text(template, context),
+            Value::Vault(sealed) => self.inner.unlock(sealed).map(Value::Str),
             Value::List(items) => {
                 let mut list = Vec::with_capacity(items.len());
                 for item in items.iter() {

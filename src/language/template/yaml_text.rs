@@ -386,6 +386,7 @@ fn scalar_text(value: &Value) -> (String, bool) {
         Value::Str(text) => (text.to_string(), true),
         Value::Date(text) => (text.to_string(), false),
         Value::Template(template) => (template.text.to_string(), true),
+        Value::Vault(sealed) => (sealed.text.to_string(), true),
         _ => ("null".to_owned(), false),
     }
 }

@@ -9,7 +9,8 @@ use granit_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 use super::{Entry, Kind, Node, Parsed, scalar};
 use crate::diagnostic::Diagnostic;
 use crate::source::{Source, Span};
-use crate::value::{Key, Value};
+use crate::value::{Encrypted, Key, Value};
+use crate::vault::Envelope;
 
 /// More nodes than any real file has; an alias bomb stops here.
 const NODE_LIMIT: usize = 5_000_000;
@@ -234,16 +235,27 @@ impl<'a> Composer<'a> {
         match tag.original().as_str() {
             "!" => Ok(trusted()),
             "!unsafe" => Ok(Value::from(text)),
-            "!vault" | "!vault-encrypted" => Err(Box::new(
-                Diagnostic::error("vault", "encrypted values cannot be read yet")
-                    .at(span)
-                    .help("decrypt it first: ansible-vault decrypt, or keep the secret in a file of mode 0600 outside the repository"),
-            )),
+            "!vault" | "!vault-encrypted" => self.encrypted(text, span),
             _ => {
                 self.check_tag(Some(tag), &["binary", "timestamp", "str"], span)?;
                 Ok(trusted())
             }
         }
+    }
+
+    /// An encrypted value; whether a secret fits is seen when it is used.
+    fn encrypted(&self, text: &str, span: &Span) -> Step<Value> {
+        if let Err(error) = Envelope::parse(text) {
+            return Err(Box::new(
+                Diagnostic::error("vault", format!("this is no encrypted value: {error}"))
+                    .at(span)
+                    .help("'ocplay vault encrypt-string' prints one"),
+            ));
+        }
+        Ok(Value::Vault(Arc::new(Encrypted {
+            text: text.into(),
+            span: span.clone(),
+        })))
     }
 
     fn check_tag(&self, tag: Option<&Tag>, allowed: &[&str], span: &Span) -> Step<()> {

@@ -50,9 +50,9 @@ pub struct Parsed {
 pub fn parse(source: &Arc<Source>) -> Result<Parsed, Box<Diagnostic>> {
     if source.text().starts_with("$ANSIBLE_VAULT;") {
         return Err(Box::new(
-            Diagnostic::error("vault", "encrypted files cannot be read yet")
+            Diagnostic::error("vault", "Attempting to decrypt but no vault secrets found.")
                 .at(&Span::new(source, 0..14))
-                .help("decrypt it first: ansible-vault decrypt FILE"),
+                .help("give the secret with --vault-password-file, --vault-id or --ask-vault-pass"),
         ));
     }
     compose::compose(source)

@@ -1,0 +1,112 @@
+//! `ocplay config`, also as `ansible-config`.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use ocplay_language::diagnostic::Diagnostic;
+
+use super::Outcome;
+use crate::config::{Config, Origin, page};
+use crate::render::print;
+
+/// Show settings and where they come from.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ansible-config",
+    disable_version_flag = true,
+    max_term_width = 100
+)]
+pub(crate) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Every setting with its value and origin.
+    Dump {
+        /// Only settings that were set.
+        #[arg(long, visible_alias = "changed-only")]
+        only_changed: bool,
+        /// How it is printed: display or json.
+        #[arg(short, long, default_value = "display", value_name = "FORMAT")]
+        format: String,
+        /// Kind of settings; only 'base' is known.
+        #[arg(short, long, default_value = "base", value_name = "TYPE")]
+        r#type: String,
+    },
+    /// Every setting with its meaning.
+    List,
+    /// The configuration file.
+    View,
+    /// This page of the documentation, anew.
+    #[command(hide = true)]
+    Page,
+}
+
+pub(crate) fn run(args: &ConfigArgs, config: &Config) -> Outcome {
+    match &args.command {
+        ConfigCommand::Dump {
+            only_changed,
+            format,
+            r#type,
+        } => {
+            if !matches!(&**r#type, "base" | "all") {
+                return Err(vec![
+                    Diagnostic::error("config", format!("there are no settings of type '{type}'"))
+                        .help("plug-ins have no settings of their own here; use -t base"),
+                ]);
+            }
+            let rows: Vec<_> = config
+                .dump()
+                .into_iter()
+                .filter(|(_, _, origin, _)| !only_changed || *origin != Origin::Default)
+                .collect();
+            match &**format {
+                "json" => {
+                    let rows: Vec<_> = rows
+                        .iter()
+                        .map(|(name, text, origin, _)| {
+                            serde_json::json!({"name": name, "value": text, "origin": origin.to_string()})
+                        })
+                        .collect();
+                    print(&format!("{:#}\n", serde_json::Value::from(rows)));
+                }
+                "display" => {
+                    let file = config
+                        .file()
+                        .map_or("None".to_owned(), |file| file.display().to_string());
+                    let mut out = format!("CONFIG_FILE() = {file}\n");
+                    for (name, text, origin, ignored) in rows {
+                        let text = if text.is_empty() { "None" } else { &text };
+                        let note = if ignored { "  # without effect" } else { "" };
+                        out.push_str(&format!("{name}({origin}) = {text}{note}\n"));
+                    }
+                    print(&out);
+                }
+                other => {
+                    return Err(vec![
+                        Diagnostic::error("config", format!("'{other}' is not a format"))
+                            .help("formats are display and json"),
+                    ]);
+                }
+            }
+        }
+        ConfigCommand::List | ConfigCommand::Page => print(&page()),
+        ConfigCommand::View => match config.file() {
+            Some(file) => print(&std::fs::read_to_string(file).map_err(|error| {
+                vec![Diagnostic::error(
+                    "config",
+                    format!("{} cannot be read: {error}", file.display()),
+                )]
+            })?),
+            None => {
+                return Err(vec![
+                    Diagnostic::error("config", "there is no configuration file")
+                        .help("docs/configuration.md says where it is looked for"),
+                ]);
+            }
+        },
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,199 @@
+//! What a playbook and a single module have in common: content is read,
+//! hosts are chosen, the engine runs a plan.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ocplay_engine::options::RunOptions;
+use ocplay_engine::run::{Ending, Setup, run as run_plan};
+use ocplay_language::diagnostic::Diagnostic;
+use ocplay_language::inventory::{self, Inventory, PatternError};
+use ocplay_language::loader::Loader;
+use ocplay_language::plan::{Plan, Resolver};
+use ocplay_language::template::Templar;
+use ocplay_language::value::Map;
+use ocplay_language::vault::Keyring;
+
+use super::{Outcome, sources, vars};
+use crate::args::CommonArgs;
+use crate::config::Config;
+use crate::render::journal::Journal;
+use crate::render::screen::Screen;
+use crate::render::style::Style;
+use crate::render::{diagnostic, print_error};
+use crate::{exit_code, helper, secrets};
+
+type Found<T> = Result<T, Vec<Diagnostic>>;
+pub(super) type Limit = BTreeSet<Arc<str>>;
+
+/// Everything that is read before a plan is made.
+pub(super) struct Content {
+    pub(super) loader: Arc<dyn Loader>,
+    pub(super) keyring: Arc<Keyring>,
+    pub(super) extra_vars: Arc<Map>,
+    pub(super) inventory_sources: Vec<String>,
+    pub(super) inventory: Inventory,
+    /// Hosts left by `--limit`; `None` for all.
+    pub(super) limit: Option<Limit>,
+    pub(super) resolver: Arc<Resolver>,
+}
+
+impl Content {
+    pub(super) fn read(args: &CommonArgs, config: &Config) -> Found<Self> {
+        let unlocked = secrets::loader(config, &args.vault)?;
+        let keyring = unlocked.secrets();
+        let loader: Arc<dyn Loader> = unlocked;
+        let extra_vars = vars::extra_vars(&args.extra_vars, &*loader)?;
+        let inventory_sources = sources::inventories(&args.inventory, config);
+        let inventory = sources::load(&inventory_sources, config, &extra_vars, &loader)?;
+        if inventory.hosts().next().is_none() && config.flag("LOCALHOST_WARNING")?.unwrap_or(true) {
+            diagnostic::print_all(&[Diagnostic::warning(
+                "inventory",
+                "provided hosts list is empty, only localhost is available. Note that the implicit localhost does not match 'all'",
+            )]);
+        }
+        let limit = limit(args.limit.as_deref(), &inventory, &*loader)?;
+        let mut templar = Templar::new(Arc::clone(&loader));
+        templar.truthy = config.flag("ALLOW_BROKEN_CONDITIONALS")?.unwrap_or(false);
+        let resolver = Arc::new(Resolver::new(
+            Arc::new(helper::catalogue()),
+            Arc::clone(&loader),
+            templar,
+            role_paths(config),
+            Arc::clone(&extra_vars),
+        ));
+        Ok(Self {
+            loader,
+            keyring,
+            extra_vars,
+            inventory_sources,
+            inventory,
+            limit,
+            resolver,
+        })
+    }
+
+    /// Lets the engine run a plan to its end.
+    pub(super) fn execute(
+        self,
+        plan: Plan,
+        options: RunOptions,
+        style: Style,
+        words: &[String],
+    ) -> Outcome {
+        let journal =
+            Journal::start(&sources::state_folder(), words, Arc::clone(&self.keyring)).ok();
+        let log = style.log.clone().unwrap_or_default();
+        let screen = Screen::new(style, options.check, journal).map_err(|error| {
+            vec![Diagnostic::error(
+                "log",
+                format!("the log {} cannot be written: {error}", log.display()),
+            )]
+        })?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let setup = Setup {
+            plan,
+            options,
+            inventory: self.inventory,
+            lab: sources::lab_facts(&self.inventory_sources),
+            resolver: self.resolver,
+            loader: self.loader,
+            agent: helper::agent(),
+            events: Arc::new(screen),
+            stop: Arc::clone(&stop),
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| vec![Diagnostic::error("runtime", error.to_string())])?;
+        let ending = runtime.block_on(async {
+            tokio::spawn(watch_interrupts(stop));
+            run_plan(setup).await
+        });
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        Ok(ExitCode::from(code(&ending)))
+    }
+}
+
+fn code(ending: &Ending) -> u8 {
+    if ending.stopped {
+        exit_code::INTERRUPTED
+    } else if ending.broken {
+        exit_code::ERROR
+    } else if ending.unreachable {
+        exit_code::UNREACHABLE
+    } else if ending.failed {
+        exit_code::HOST_FAILED
+    } else {
+        exit_code::OK
+    }
+}
+
+/// The first interrupt stops after the running tasks, the second at once.
+async fn watch_interrupts(stop: Arc<AtomicBool>) {
+    if tokio::signal::ctrl_c().await.is_err() {
+        return;
+    }
+    stop.store(true, Ordering::Relaxed);
+    print_error("\nstopping after the running tasks; press Ctrl-C again to stop at once\n");
+    if tokio::signal::ctrl_c().await.is_ok() {
+        std::process::exit(i32::from(exit_code::INTERRUPTED));
+    }
+}
+
+/// Where roles are looked for besides the playbook's own folders.
+fn role_paths(config: &Config) -> Vec<PathBuf> {
+    let set = config.paths("DEFAULT_ROLES_PATH");
+    let mut paths = vec![PathBuf::from("roles")];
+    paths.extend(set.unwrap_or_else(|| {
+        vec![
+            config.ansible_home().join("roles"),
+            PathBuf::from("/usr/share/ansible/roles"),
+            PathBuf::from("/etc/ansible/roles"),
+        ]
+    }));
+    paths
+}
+
+/// The hosts that `--limit` leaves; none at all is an error.
+fn limit(
+    pattern: Option<&str>,
+    inventory: &Inventory,
+    loader: &dyn Loader,
+) -> Found<Option<Limit>> {
+    let Some(pattern) = pattern else {
+        return Ok(None);
+    };
+    let (hosts, misses) = inventory::select(pattern, inventory, loader)
+        .map_err(|error| vec![Diagnostic::error("limit", format!("--limit: {error}"))])?;
+    let mut problems: Vec<Diagnostic> = misses
+        .iter()
+        .map(|miss| {
+            let problem = Diagnostic::warning("limit", format!("--limit: {miss}"));
+            match miss {
+                PatternError::NoMatch {
+                    near: Some(near), ..
+                } => problem.help(format!("did you mean '{near}'?")),
+                _ => problem,
+            }
+        })
+        .collect();
+    if hosts.is_empty() && inventory.hosts().next().is_some() {
+        problems.push(no_hosts());
+        return Err(problems);
+    }
+    diagnostic::print_all(&problems);
+    Ok(Some(hosts.into_iter().collect()))
+}
+
+pub(super) fn no_hosts() -> Diagnostic {
+    Diagnostic::error(
+        "limit",
+        "Specified inventory, host pattern and/or --limit leaves us with no hosts to target.",
+    )
+    .help("'ocplay inventory --graph -i INVENTORY' shows the hosts")
+}

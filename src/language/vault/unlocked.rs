@@ -1,0 +1,93 @@
+//! A loader that hands out encrypted files decrypted.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Keyring, is_vault};
+use crate::loader::{Loader, Machine};
+
+/// The real machine with a keyring in hand.
+#[derive(Debug, Clone, Default)]
+pub struct Unlocked {
+    keyring: Arc<Keyring>,
+}
+
+impl Unlocked {
+    #[must_use]
+    pub fn new(keyring: Arc<Keyring>) -> Self {
+        Self { keyring }
+    }
+
+    /// The secrets, for those who must not write down what they open.
+    #[must_use]
+    pub fn secrets(&self) -> Arc<Keyring> {
+        Arc::clone(&self.keyring)
+    }
+}
+
+/// Decrypts content where it is encrypted.
+pub(super) fn open(content: Vec<u8>, keyring: &Keyring, path: &Path) -> io::Result<Vec<u8>> {
+    if !is_vault(&content) {
+        return Ok(content);
+    }
+    // An envelope is ASCII, or it would not be one.
+    let text = String::from_utf8(content).map_err(io::Error::other)?;
+    let opened = keyring.open(&text).map_err(|error| {
+        io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!("{error} ({})", path.display()),
+        )
+    })?;
+    Ok(opened.0)
+}
+
+impl Loader for Unlocked {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        open(Machine.read(path)?, &self.keyring, path)
+    }
+
+    fn read_raw(&self, path: &Path) -> io::Result<Vec<u8>> {
+        Machine.read(path)
+    }
+
+    fn is_file(&self, path: &Path) -> bool {
+        Machine.is_file(path)
+    }
+
+    fn is_dir(&self, path: &Path) -> bool {
+        Machine.is_dir(path)
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        Machine.exists(path)
+    }
+
+    fn is_executable(&self, path: &Path) -> bool {
+        Machine.is_executable(path)
+    }
+
+    fn run(&self, program: &Path, args: &[&str]) -> io::Result<(i32, Vec<u8>, Vec<u8>)> {
+        Machine.run(program, args)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        Machine.list(path)
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        Machine.env(name)
+    }
+
+    fn shell(&self, line: &str, folder: &Path) -> io::Result<(i32, Vec<u8>, Vec<u8>)> {
+        Machine.shell(line, folder)
+    }
+
+    fn write_private(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        Machine.write_private(path, content)
+    }
+
+    fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+}
