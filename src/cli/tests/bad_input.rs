@@ -16,7 +16,7 @@ fn a_broken_inventory_line() {
     project.write("hosts.ini", "[web]\nh1 ansible_host\n");
     project.play("- hosts: all\n", &[]).code(1).says(&[
         "hosts.ini:2:4",
-        "'ansible_host' is not 'name=value'",
+        "Expected key=value host variable assignment, got: ansible_host",
         "^^^^",
     ]);
 }
@@ -56,7 +56,7 @@ fn an_unknown_host_in_limit() {
         .play("- hosts: all\n", &["--limit", "h2"])
         .code(1)
         .says(&[
-            "no host or group matches 'h2'",
+            "Could not match supplied host pattern, ignoring: h2",
             "did you mean 'h1'",
             "no hosts to target",
         ]);

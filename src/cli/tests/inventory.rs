@@ -39,6 +39,6 @@ fn list_host_and_graph() {
     );
     project
         .ocplay(&["inventory", "--host", "w3", "-i", "lab.ini"])
-        .code(1)
+        .code(5)
         .says(&["did you mean"]);
 }

@@ -210,6 +210,7 @@ impl<'a> Reader<'a> {
     fn report(&mut self, source: &str, failures: Vec<(String, Vec<Diagnostic>)>) {
         let path = Path::new(source);
         let missing = !self.loader.exists(path);
+        let before = self.problems.len();
         let configured = |problems: &[Diagnostic]| {
             problems
                 .iter()
@@ -246,6 +247,9 @@ impl<'a> Reader<'a> {
         }
         let hint = "give an existing file or folder with -i, or hosts as 'h1,h2,'";
         if self.options.any_unparsed_fails {
+            if self.problems.len() > before {
+                return;
+            }
             let message = if missing {
                 format!("the inventory {source} cannot be read: there is no such file")
             } else {

@@ -326,7 +326,9 @@ fn what_nobody_can_read_is_a_warning_or_a_mistake() {
         ..Options::default()
     };
     let said = from_files(&files, &["x.ini"], &strict).said.join("\n");
-    assert!(said.contains("Completely failed to parse inventory source"));
+    assert!(said.contains("Expected key=value"), "{said}");
+    let said = from_files(&[], &["gone"], &strict).said.join("\n");
+    assert!(said.contains("there is no such file"), "{said}");
 }
 
 #[test]
