@@ -32,6 +32,19 @@ impl Look {
         self.context.check
     }
 
+    /// Fails when the task was cancelled meanwhile.
+    pub(crate) fn go_on(&self) -> Result<(), Failure> {
+        self.context.go_on()
+    }
+
+    pub(super) fn leash(&self) -> &super::channel::Leash {
+        &self.context.leash
+    }
+
+    pub(super) fn context(&self) -> &Context {
+        &self.context
+    }
+
     pub(crate) fn wants_diff(&self) -> bool {
         self.context.diff
     }

@@ -13,6 +13,7 @@ mod look;
 pub(crate) mod mode;
 pub(crate) mod net;
 pub(crate) mod process;
+mod terminal;
 mod touch;
 pub(crate) mod words;
 

@@ -189,7 +189,11 @@ pub(crate) fn run(context: &Context, command: &Command) -> Result<Output, Spawn>
     Ok(output)
 }
 
-fn spawn(context: &Context, command: &Command) -> Result<Child, Spawn> {
+/// The program with its arguments, environment and directory set.
+pub(super) fn prepare(
+    context: &Context,
+    command: &Command,
+) -> Result<std::process::Command, Spawn> {
     let Some(name) = command.argv.first() else {
         return Err(Spawn::Failed("no command was given".into()));
     };
@@ -219,6 +223,16 @@ fn spawn(context: &Context, command: &Command) -> Result<Child, Spawn> {
     if let Some(directory) = &command.directory {
         process.current_dir(directory);
     }
+    Ok(process)
+}
+
+fn spawn(context: &Context, command: &Command) -> Result<Child, Spawn> {
+    let mut process = prepare(context, command)?;
+    let text = command
+        .argv
+        .first()
+        .map(|name| name.to_string_lossy())
+        .unwrap_or_default();
     process
         .process_group(0)
         .stdin(if command.stdin.is_some() {
