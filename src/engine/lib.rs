@@ -4,6 +4,7 @@ pub mod actions;
 mod blobs;
 pub mod connection;
 mod cursor;
+mod custom_stats;
 mod dispatcher;
 pub mod event;
 mod host;

@@ -17,6 +17,12 @@ pub(crate) enum Effect {
     SetFacts(Map),
     Facts(Map),
     IncludeVars(Map),
+    /// Values for the end of the run.
+    Stats {
+        data: serde_json::Map<String, serde_json::Value>,
+        per_host: bool,
+        aggregate: bool,
+    },
     AddHost {
         name: String,
         groups: Vec<String>,

@@ -105,7 +105,7 @@ pub async fn run(setup: Setup) -> Ending {
         .collect();
     shared.events.event(Event::Finished {
         stats: ending.stats.clone(),
-        custom: serde_json::Value::Null,
+        custom: dispatcher.stats.value(),
     });
     ending
 }

@@ -18,6 +18,7 @@ mod meta;
 mod pause;
 mod script;
 mod set_fact;
+mod set_stats;
 mod template;
 mod validate_argument_spec;
 mod wait_for_connection;
@@ -72,6 +73,7 @@ pub fn catalogue() -> Vec<ModuleInfo> {
         info::<include_vars::Args>("include_vars", true, false),
         info::<pause::Args>("pause", false, false),
         info::<set_fact::Args>("set_fact", false, true),
+        info::<set_stats::Args>("set_stats", false, false),
         info::<template::Args>("template", false, false),
         info::<validate_argument_spec::Args>("validate_argument_spec", false, false),
         info::<wait_for_connection::Args>("wait_for_connection", false, false),
@@ -107,6 +109,7 @@ pub(crate) async fn run(call: &Call<'_>) -> ActionOutcome {
         "pause" => pause::run(call).await,
         "script" => script::run(call).await,
         "set_fact" => set_fact::run(call),
+        "set_stats" => set_stats::run(call),
         "template" => template::run(call).await,
         "validate_argument_spec" => validate_argument_spec::run(call),
         "wait_for_connection" => wait_for_connection::run(call).await,

@@ -29,6 +29,7 @@ use ocplay_language::vars::scope::Scope;
 use tokio::sync::Semaphore;
 
 use crate::cursor::{At, Cursor};
+use crate::custom_stats::CustomStats;
 use crate::event::Event;
 use crate::host::{Host, Standing};
 use crate::outcome::HostOutcome;
@@ -46,6 +47,7 @@ pub(crate) struct Dispatcher {
     /// Connection facts of lab hosts.
     pub(crate) lab: HashMap<Arc<str>, Arc<Map>>,
     pub(crate) stop: Arc<AtomicBool>,
+    pub(crate) stats: CustomStats,
     snapshot: Option<Arc<Snapshot>>,
     groups: Option<Value>,
     forks: Arc<Semaphore>,
@@ -100,6 +102,7 @@ impl Dispatcher {
             hosts: IndexMap::new(),
             lab,
             stop,
+            stats: CustomStats::default(),
             snapshot: None,
             groups: None,
             forks,

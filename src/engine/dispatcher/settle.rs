@@ -224,6 +224,14 @@ impl Dispatcher {
                 }
                 self.inventory_changed(run, targets);
             }
+            Effect::Stats {
+                data,
+                per_host,
+                aggregate,
+            } => {
+                let host = per_host.then_some(&*outcome.host);
+                self.stats.add(host, data.clone(), *aggregate);
+            }
             Effect::IncludeTasks(_) | Effect::IncludeRole(_) | Effect::Meta(_) => {}
         }
     }
