@@ -74,6 +74,32 @@ impl Cargo {
         Ok(cargo)
     }
 
+    /// The files right in a folder, whole: they are put together on the host.
+    pub(crate) fn fragments(path: &Path, unlock: Option<&dyn Loader>) -> Result<Self, String> {
+        let mut cargo = Self::default();
+        cargo.add_other(String::new(), BlobKind::Directory, 0o755);
+        let problem = |error: std::io::Error| format!("{}: {error}", path.display());
+        for entry in std::fs::read_dir(path).map_err(problem)? {
+            let entry = entry.map_err(problem)?;
+            if entry.path().is_file() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                cargo.add_file(&entry.path(), name, unlock)?;
+            }
+        }
+        for (blob, source) in cargo.blobs.iter_mut().zip(&mut cargo.sources) {
+            let content = match source {
+                BlobSource::Inline => continue,
+                BlobSource::Bytes(bytes) => bytes.to_vec(),
+                BlobSource::File(path) => {
+                    std::fs::read(&*path).map_err(|error| format!("{}: {error}", path.display()))?
+                }
+            };
+            blob.inline = Some(content);
+            *source = BlobSource::Inline;
+        }
+        Ok(cargo)
+    }
+
     fn add_file(
         &mut self,
         path: &Path,

@@ -1,5 +1,6 @@
 //! The host's own facts: files and programs in /etc/ansible/facts.d.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -25,11 +26,20 @@ pub(super) fn gather(gather: &mut Gather<'_>) {
 
 /// Output of an executable fact, else the file itself.
 fn content(gather: &Gather<'_>, path: &Path) -> Result<String, String> {
-    let executable = rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok();
+    let mode = std::fs::metadata(path)
+        .map(|metadata| metadata.permissions().mode())
+        .map_err(|error| {
+            format!(
+                "Could not stat fact ({}): {}",
+                path.display(),
+                crate::host::failure::reason(&error)
+            )
+        })?;
+    let executable = mode & 0o100 != 0;
     if !executable {
         return std::fs::read(path)
             .map(|data| String::from_utf8_lossy(&data).into_owned())
-            .map_err(|error| format!("error loading fact - {error}"));
+            .or_else(|_| Ok(String::new()));
     }
     let command = Command::new([path.as_os_str()]).timeout(gather.limit);
     match gather.look.ask(&command) {
@@ -40,7 +50,11 @@ fn content(gather: &Gather<'_>, path: &Path) -> Result<String, String> {
             output.code,
             output.err()
         )),
-        Err(failure) => Err(failure.message),
+        Err(failure) => Err(format!(
+            "Could not execute fact script ({}): {}",
+            path.display(),
+            failure.message
+        )),
     }
 }
 

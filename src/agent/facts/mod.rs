@@ -7,6 +7,7 @@ mod hardware;
 mod local;
 mod network;
 mod platform;
+mod python;
 mod storage;
 mod time;
 mod virtualization;
@@ -53,6 +54,11 @@ const FAMILIES: &[Family] = &[
         names: &["distribution", "lsb", "pkg_mgr", "service_mgr"],
         minimal: true,
         gather: distribution::gather,
+    },
+    Family {
+        names: &["python"],
+        minimal: true,
+        gather: python::gather,
     },
     Family {
         names: &["date_time"],
@@ -251,11 +257,11 @@ mod tests {
     #[test]
     fn subsets_as_ansible_reads_them() {
         assert_eq!(selected(&["all"]).len(), FAMILIES.len());
-        assert_eq!(selected(&["!all"]).len(), 7);
+        assert_eq!(selected(&["!all"]).len(), 8);
         assert_eq!(selected(&["!all", "!min"]).len(), 0);
         assert_eq!(selected(&["!all", "!min", "network"]), ["network"]);
-        assert_eq!(selected(&["network"]).len(), 8);
+        assert_eq!(selected(&["network"]).len(), 9);
         assert_eq!(selected(&["!hardware"]).len(), FAMILIES.len() - 2);
-        assert_eq!(selected(&["min"]).len(), 7);
+        assert_eq!(selected(&["min"]).len(), 8);
     }
 }

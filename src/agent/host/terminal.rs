@@ -1,10 +1,5 @@
 //! Running a program that believes it speaks with a person: a terminal of its
 //! own, answers to its questions.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "like host::process, a place that starts processes"
-)]
-
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;

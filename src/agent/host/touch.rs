@@ -97,6 +97,20 @@ impl Touch {
             .explain(format_args!("write in {}", directory.display()))
     }
 
+    /// An empty file beside the destination. Where its directory takes no new
+    /// files but the destination may be written into, it is elsewhere.
+    pub(crate) fn stage_for(
+        &mut self,
+        destination: &Path,
+        wanted: &Settled,
+    ) -> Result<Staged, Failure> {
+        let beside = self.stage(parent(destination));
+        if beside.is_err() && wanted.unsafe_writes && self.stat(destination)?.is_some() {
+            return self.stage(&std::env::temp_dir());
+        }
+        beside
+    }
+
     /// Writes the body of a blob, asking the controller for it if it did not
     /// come along.
     pub(crate) fn fill(&mut self, staged: &mut Staged, index: usize) -> Result<(), Failure> {
@@ -228,7 +242,7 @@ impl Touch {
         data: &[u8],
         wanted: &Settled,
     ) -> Result<(), Failure> {
-        let mut staged = self.stage(parent(destination))?;
+        let mut staged = self.stage_for(destination, wanted)?;
         staged.write(data)?;
         self.place(staged, destination, wanted)
     }
@@ -288,7 +302,8 @@ impl Touch {
                 ..failure
             })?;
         }
-        if !metadata.is_symlink() {
+        let owned = difference.owner.is_some() || difference.group.is_some();
+        if !metadata.is_symlink() && (owned || difference.mode.is_some()) {
             // Also when only the owner changed: chown clears the set-id bits.
             let bits = wanted.bits(
                 metadata.permissions().mode(),

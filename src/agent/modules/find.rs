@@ -90,7 +90,7 @@ impl Module for Find {
                 .contains
                 .as_deref()
                 .map(|text| match args.read_whole_file {
-                    true => Pattern::new(text),
+                    true => Pattern::across("", text),
                     false => Pattern::new(&format!("^(?:{text})")),
                 })
                 .transpose()?,

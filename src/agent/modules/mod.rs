@@ -65,6 +65,12 @@ macro_rules! modules {
 }
 
 modules! {
+    pip: Pip,
+    assemble: Assemble,
+    pacman: Pacman,
+    zypper: Zypper,
+    dnf: Dnf,
+    apk: Apk,
     apt: Apt,
     blockinfile: BlockInFile,
     command: CommandModule,

@@ -14,6 +14,18 @@ ocplay_protocol::arguments! {
         name: Vec<String> ["pkg", "package"],
         /// present, absent or latest.
         state: String,
+        /// Fetch the lists of packages first.
+        update_cache: bool ["update-cache"] = false,
+        /// Accepted for apt, where it is the age at which lists are old.
+        cache_valid_time: i64 = 0,
+        /// Install recommended packages too, for apt.
+        install_recommends: Option<bool> ["install-recommends"],
+        /// Allow an older version to replace a newer one.
+        allow_downgrade: bool ["allow-downgrade"] = false,
+        /// Remove unneeded dependencies.
+        autoremove: bool = false,
+        /// Remove configuration files too, for apt.
+        purge: bool = false,
         /// Package manager to use.
         use_ as "use": String = "auto".to_owned(),
     }
@@ -23,15 +35,33 @@ pub(super) struct Package;
 
 pub(super) enum Plan {
     Apt(<Apt as Module>::Plan),
-    Other {
-        command: Command,
-        names: Vec<String>,
-        verb: &'static str,
-    },
+    Other(Change),
+}
+
+/// Calls of a package manager.
+pub(super) struct Change {
+    /// Fetches the lists of packages.
+    refresh: Option<Command>,
+    command: Option<Command>,
+    names: Vec<String>,
+    verb: &'static str,
+}
+
+/// What is wanted of a package manager; also built by the modules that are
+/// called after one.
+pub(super) struct Wish<'a> {
+    pub(super) manager: &'a str,
+    pub(super) names: &'a [String],
+    pub(super) state: State,
+    /// Further words for the calls that change something.
+    pub(super) options: Vec<String>,
+    pub(super) refresh: bool,
+    /// Upgrade whatever can be.
+    pub(super) everything: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     Present,
     Absent,
     Latest,
@@ -47,6 +77,10 @@ struct Manager {
     remove: &'static [&'static str],
     /// Succeeds, or with 100, tells of an upgrade.
     outdated: &'static [&'static str],
+    /// Fetches the lists of packages.
+    refresh: &'static [&'static str],
+    /// Upgrades everything.
+    everything: &'static [&'static str],
 }
 
 const MANAGERS: &[Manager] = &[
@@ -57,6 +91,8 @@ const MANAGERS: &[Manager] = &[
         upgrade: &["dnf", "-y", "install", "--best"],
         remove: &["dnf", "-y", "remove"],
         outdated: &["dnf", "-q", "check-update"],
+        refresh: &["dnf", "-q", "makecache"],
+        everything: &["dnf", "-y", "upgrade"],
     },
     Manager {
         name: "dnf5",
@@ -65,6 +101,8 @@ const MANAGERS: &[Manager] = &[
         upgrade: &["dnf5", "-y", "install", "--best"],
         remove: &["dnf5", "-y", "remove"],
         outdated: &["dnf5", "-q", "check-upgrade"],
+        refresh: &["dnf5", "-q", "makecache"],
+        everything: &["dnf5", "-y", "upgrade"],
     },
     Manager {
         name: "microdnf",
@@ -73,6 +111,8 @@ const MANAGERS: &[Manager] = &[
         upgrade: &["microdnf", "-y", "upgrade"],
         remove: &["microdnf", "-y", "remove"],
         outdated: &[],
+        refresh: &["microdnf", "makecache"],
+        everything: &["microdnf", "-y", "upgrade"],
     },
     Manager {
         name: "yum",
@@ -81,6 +121,8 @@ const MANAGERS: &[Manager] = &[
         upgrade: &["yum", "-y", "install"],
         remove: &["yum", "-y", "remove"],
         outdated: &["yum", "-q", "check-update"],
+        refresh: &["yum", "-q", "makecache"],
+        everything: &["yum", "-y", "update"],
     },
     Manager {
         name: "zypper",
@@ -89,6 +131,8 @@ const MANAGERS: &[Manager] = &[
         upgrade: &["zypper", "--non-interactive", "install"],
         remove: &["zypper", "--non-interactive", "remove"],
         outdated: &[],
+        refresh: &["zypper", "--non-interactive", "refresh"],
+        everything: &["zypper", "--non-interactive", "update"],
     },
     Manager {
         name: "apk",
@@ -97,6 +141,8 @@ const MANAGERS: &[Manager] = &[
         upgrade: &["apk", "add", "--upgrade"],
         remove: &["apk", "del"],
         outdated: &[],
+        refresh: &["apk", "update"],
+        everything: &["apk", "upgrade"],
     },
     Manager {
         name: "pacman",
@@ -105,6 +151,8 @@ const MANAGERS: &[Manager] = &[
         upgrade: &["pacman", "--noconfirm", "-S"],
         remove: &["pacman", "--noconfirm", "-R"],
         outdated: &[],
+        refresh: &["pacman", "-Sy"],
+        everything: &["pacman", "--noconfirm", "-Su"],
     },
     Manager {
         name: "xbps",
@@ -113,6 +161,8 @@ const MANAGERS: &[Manager] = &[
         upgrade: &["xbps-install", "-yu"],
         remove: &["xbps-remove", "-y"],
         outdated: &[],
+        refresh: &["xbps-install", "-S"],
+        everything: &["xbps-install", "-yu"],
     },
     Manager {
         name: "opkg",
@@ -121,14 +171,16 @@ const MANAGERS: &[Manager] = &[
         upgrade: &["opkg", "upgrade"],
         remove: &["opkg", "remove"],
         outdated: &[],
+        refresh: &["opkg", "update"],
+        everything: &["opkg", "upgrade"],
     },
 ];
 
-fn state_of(word: &str) -> Result<State, Failure> {
+pub(super) fn state_of(word: &str) -> Result<State, Failure> {
     match word {
         "present" | "installed" => Ok(State::Present),
         "absent" | "removed" => Ok(State::Absent),
-        "latest" => Ok(State::Latest),
+        "latest" | "upgraded" | "dist-upgrade" => Ok(State::Latest),
         other => Err(Failure::new(format!(
             "state '{other}' is not one of present, absent, latest"
         ))),
@@ -152,7 +204,14 @@ impl Module for Package {
                 State::Absent => apt::State::Absent,
                 State::Latest => apt::State::Latest,
             };
-            return Ok(match Apt::check(&apt::wish(&args.name, state), look)? {
+            let mut wish = apt::wish(&args.name, state);
+            wish.update_cache = args.update_cache.then_some(true);
+            wish.cache_valid_time = args.cache_valid_time;
+            wish.install_recommends = args.install_recommends;
+            wish.allow_downgrade = args.allow_downgrade;
+            wish.autoremove = args.autoremove;
+            wish.purge = args.purge;
+            return Ok(match Apt::check(&wish, look)? {
                 Verdict::Same(result) => Verdict::Same(result),
                 Verdict::Change(plan, result) => Verdict::Change(Plan::Apt(plan), result),
                 Verdict::MustRun(plan) => Verdict::MustRun(Plan::Apt(plan)),
@@ -160,66 +219,89 @@ impl Module for Package {
                 Verdict::Skip(result) => Verdict::Skip(result),
             });
         }
-        let manager = MANAGERS
-            .iter()
-            .find(|manager| manager.name == used)
-            .ok_or_else(|| {
-                Failure::new(format!(
-                    "no package manager that can be used is on this host (found: {used}); name \
-                     one in 'use', or install by the command module"
-                ))
-            })?;
-        other(manager, args, state, look)
+        let mut options = Vec::new();
+        if args.allow_downgrade && used.starts_with("zypper") {
+            options.push("--oldpackage".to_owned());
+        }
+        let wish = Wish {
+            manager: used,
+            names: &args.name,
+            state,
+            options,
+            refresh: args.update_cache,
+            everything: false,
+        };
+        Ok(match decide(&wish, look)? {
+            Verdict::Same(result) => Verdict::Same(result),
+            Verdict::Change(plan, result) => Verdict::Change(Plan::Other(plan), result),
+            Verdict::MustRun(plan) => Verdict::MustRun(Plan::Other(plan)),
+            Verdict::Always(plan) => Verdict::Always(Plan::Other(plan)),
+            Verdict::Skip(result) => Verdict::Skip(result),
+        })
     }
 
     fn describe(plan: &Plan) -> Vec<Diff> {
         match plan {
             Plan::Apt(plan) => Apt::describe(plan),
-            Plan::Other { names, verb, .. } => {
-                let lines: String = names
-                    .iter()
-                    .map(|name| format!("{verb} {name}\n"))
-                    .collect();
-                vec![Diff::prepared(lines)]
-            }
+            Plan::Other(change) => change.describe(),
         }
     }
 
     fn apply(plan: Plan, touch: &mut Touch) -> Result<Return, Failure> {
         match plan {
             Plan::Apt(plan) => Apt::apply(plan, touch),
-            Plan::Other {
-                command,
-                names,
-                verb,
-            } => {
-                let what = format!("{verb} {}", names.join(", "));
-                let output = touch.must(&command, &what)?;
-                Ok(Return::new()
-                    .with("rc", 0)
-                    .with("results", names)
-                    .with("stdout", output.out())
-                    .with("stderr", output.err())
-                    .with("msg", ""))
-            }
+            Plan::Other(change) => change.run(touch),
         }
     }
 }
 
-fn other(
-    manager: &Manager,
-    args: &Args,
-    state: State,
-    look: &Look,
-) -> Result<Verdict<Plan>, Failure> {
+impl Change {
+    pub(super) fn describe(&self) -> Vec<Diff> {
+        let lines: String = self
+            .names
+            .iter()
+            .map(|name| format!("{} {name}\n", self.verb))
+            .collect();
+        vec![Diff::prepared(lines)]
+    }
+
+    pub(super) fn run(self, touch: &mut Touch) -> Result<Return, Failure> {
+        if let Some(refresh) = &self.refresh {
+            touch.must(refresh, "fetch the lists of packages")?;
+        }
+        let result = Return::new().with("rc", 0).with("msg", "");
+        let Some(command) = &self.command else {
+            return Ok(result.with("results", self.names).changed(false));
+        };
+        let what = format!("{} {}", self.verb, self.names.join(", "));
+        let output = touch.must(command, &what)?;
+        Ok(result
+            .with("results", self.names)
+            .with("stdout", output.out())
+            .with("stderr", output.err()))
+    }
+}
+
+/// What there is to do for a wish.
+pub(super) fn decide(wish: &Wish<'_>, look: &Look) -> Result<Verdict<Change>, Failure> {
+    let manager = MANAGERS
+        .iter()
+        .find(|manager| manager.name == wish.manager)
+        .ok_or_else(|| {
+            Failure::new(format!(
+                "no package manager that can be used is on this host (found: {}); name one in \
+                 'use', or install by the command module",
+                wish.manager
+            ))
+        })?;
     let mut names = Vec::new();
     let mut newer = Vec::new();
-    for name in args.name.iter().filter(|name| !name.is_empty()) {
+    for name in wish.names.iter().filter(|name| !name.is_empty()) {
         let words = manager.query.iter().copied().chain([name.as_str()]);
         let output = look.query(words)?;
         // opkg says nothing, successfully, about what it does not know.
         let installed = output.ok() && !output.stdout.trim_ascii().is_empty();
-        match (state, installed) {
+        match (wish.state, installed) {
             (State::Present, false) | (State::Latest, false) | (State::Absent, true) => {
                 names.push(name.clone());
             }
@@ -233,28 +315,70 @@ fn other(
             (State::Present, true) | (State::Absent, false) => {}
         }
     }
-    let result = Return::new().with("rc", 0).with("msg", "");
-    let (verb, prefix) = match state {
+    let (verb, prefix) = match wish.state {
         State::Absent => ("remove", manager.remove),
         State::Present => ("install", manager.install),
         State::Latest if newer.is_empty() => ("install", manager.install),
         State::Latest => ("upgrade", manager.upgrade),
     };
     names.append(&mut newer);
-    if names.is_empty() {
-        return Ok(Verdict::Same(result.with("results", names)));
+    let words = |prefix: &[&str]| -> Vec<String> {
+        let prefix = prefix.iter().map(|word| (*word).to_owned());
+        prefix.chain(wish.options.iter().cloned()).collect()
+    };
+    let mut command = None;
+    if !names.is_empty() {
+        let mut argv = words(prefix);
+        argv.extend(names.iter().cloned());
+        command = Some(Command::new(argv));
+    } else if wish.everything {
+        let outdated = match manager.outdated {
+            [] => true,
+            outdated => look.query(outdated.iter().copied())?.code == 100,
+        };
+        if outdated {
+            names.push("*".to_owned());
+            command = Some(Command::new(words(manager.everything)));
+        }
     }
-    let command = Command::new(
-        prefix
-            .iter()
-            .map(|word| (*word).to_owned())
-            .chain(names.iter().cloned()),
-    );
-    let result = result.with("results", names.clone());
-    let plan = Plan::Other {
+    let verb = if wish.everything { "upgrade" } else { verb };
+    let result = Return::new()
+        .with("rc", 0)
+        .with("msg", "")
+        .with("results", names.clone());
+    let refresh = (wish.refresh && !manager.refresh.is_empty())
+        .then(|| Command::new(manager.refresh.iter().copied()));
+    if command.is_none() && refresh.is_none() {
+        return Ok(Verdict::Same(result));
+    }
+    let result = match &command {
+        Some(_) => result,
+        None => result.changed(false),
+    };
+    let change = Change {
+        refresh,
         command,
         names,
         verb,
     };
-    Ok(Verdict::Change(plan, result))
+    Ok(Verdict::Change(change, result))
 }
+
+/// Gives a module that is called after one package manager its plan.
+macro_rules! one_manager {
+    () => {
+        type Plan = super::package::Change;
+
+        fn describe(plan: &Self::Plan) -> Vec<ocplay_protocol::Diff> {
+            plan.describe()
+        }
+
+        fn apply(
+            plan: Self::Plan,
+            touch: &mut crate::host::Touch,
+        ) -> Result<crate::host::Return, crate::host::Failure> {
+            plan.run(touch)
+        }
+    };
+}
+pub(super) use one_manager;

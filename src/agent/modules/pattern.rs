@@ -12,9 +12,18 @@ impl Pattern {
         Self::with_flags("", python)
     }
 
+    /// For text of several lines: `$` matches before its last newline too.
+    pub(super) fn across(flags: &str, python: &str) -> Result<Self, Failure> {
+        Self::compile(flags, python, true)
+    }
+
     /// `flags` as in `(?flags)`.
     pub(super) fn with_flags(flags: &str, python: &str) -> Result<Self, Failure> {
-        let mut text = translate(python);
+        Self::compile(flags, python, false)
+    }
+
+    fn compile(flags: &str, python: &str, dollar: bool) -> Result<Self, Failure> {
+        let mut text = translate(python, dollar);
         if !flags.is_empty() {
             text = format!("(?{flags}){text}");
         }
@@ -110,7 +119,7 @@ fn too_hard(error: fancy_regex::Error) -> Failure {
 }
 
 /// Python's spelling where it differs.
-fn translate(python: &str) -> String {
+fn translate(python: &str, dollar: bool) -> String {
     let mut out = String::with_capacity(python.len());
     let chars: Vec<char> = python.chars().collect();
     let mut at = 0;
@@ -144,6 +153,7 @@ fn translate(python: &str) -> String {
                 None => out.push_str("\\{"),
             },
             ('}', None) if !out.contains('{') => out.push_str("\\}"),
+            ('$', None) if dollar => out.push_str("(?=\\n?\\z)"),
             _ => out.push(c),
         }
     }
@@ -303,6 +313,8 @@ mod tests {
         assert_eq!(replaced("[[]x[]&]", "[x]", "b"), "b");
         assert_eq!(replaced("[^]]{2}", "]ab", "c"), "]c");
         assert_eq!(replaced("{{ a{,2} }}", "{{ aa }}", "b"), "b");
+        let end = Pattern::across("", "b$").unwrap();
+        assert!(end.is_match("a\nb\n").unwrap() && !end.is_match("b\na").unwrap());
     }
 
     #[test]

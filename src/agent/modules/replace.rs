@@ -109,7 +109,7 @@ fn section(args: &Args, text: &Text) -> Result<Result<(usize, usize), String>, F
         (Some(after), None) => format!("{after}(?P<subsection>.*)"),
         (None, Some(before)) => format!("(?P<subsection>.*){before}"),
     };
-    let pattern = Pattern::with_flags("s", &text.adopt(&expression))?;
+    let pattern = Pattern::across("s", &text.adopt(&expression))?;
     let found = pattern.captures(&text.text)?;
     Ok(found
         .and_then(|captures| captures.name("subsection"))

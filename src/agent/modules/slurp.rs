@@ -47,6 +47,9 @@ impl Module for Slurp {
         if readable == Err(rustix::io::Errno::ACCESS) {
             return Err(Failure::new(format!("File is not readable: {shown}")));
         }
+        if readable == Err(rustix::io::Errno::NOTDIR) {
+            return Err(Failure::new(format!("Unable to slurp file: {shown}")));
+        }
         let Some(data) = look.read(&args.src)? else {
             return Err(Failure::new(format!("File not found: {shown}")));
         };

@@ -104,7 +104,7 @@ impl Step {
 
 impl Placement {
     fn run(self, touch: &mut Touch, backups: &mut Vec<PathBuf>) -> Result<(), Failure> {
-        let mut staged = touch.stage(parent(&self.path))?;
+        let mut staged = touch.stage_for(&self.path, &self.wanted)?;
         match &self.body {
             Body::Blob(index) => touch.fill(&mut staged, *index)?,
             Body::Host(source) => touch.fill_from(&mut staged, source)?,

@@ -112,6 +112,9 @@ use extras::{generate_key, make_home};
 
 pub(super) struct User;
 
+/// By which userdel says that the user has processes.
+const IN_USE: i32 = 8;
+
 pub(super) struct Plan {
     args: Args,
     /// The useradd, usermod or userdel to run.
@@ -195,7 +198,15 @@ impl Module for User {
         let name = plan.args.name.clone();
         let what = format!("change the user {name}");
         if let Some(command) = &plan.command {
-            let output = touch.run(command)?;
+            let mut output = touch.run(command)?;
+            // Sessions of the user, our own among them, may just be ending.
+            for _ in 0..20 {
+                if plan.args.state != State::Absent || output.code != IN_USE {
+                    break;
+                }
+                touch.sleep(Duration::from_millis(150))?;
+                output = touch.run(command)?;
+            }
             if !output.ok() {
                 let message = format!("cannot {what}: {}", output.complaint());
                 return Err(output.failure(message).with("name", name));

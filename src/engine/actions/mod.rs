@@ -3,6 +3,7 @@
 //! Everything not named here goes to the host as it is (`host`).
 
 mod add_host;
+mod assemble;
 mod assert;
 mod copy;
 mod debug;
@@ -20,6 +21,7 @@ mod script;
 mod set_fact;
 mod set_stats;
 mod template;
+mod user;
 mod validate_argument_spec;
 mod wait_for_connection;
 
@@ -95,6 +97,7 @@ pub(crate) async fn run(call: &Call<'_>) -> ActionOutcome {
     }
     match call.step.planned.module() {
         "add_host" => add_host::run(call),
+        "assemble" => assemble::run(call).await,
         "assert" => assert::run(call),
         "copy" => copy::run(call).await,
         "debug" => debug::run(call),
@@ -113,6 +116,7 @@ pub(crate) async fn run(call: &Call<'_>) -> ActionOutcome {
         "template" => template::run(call).await,
         "validate_argument_spec" => validate_argument_spec::run(call),
         "wait_for_connection" => wait_for_connection::run(call).await,
+        "user" => user::run(call).await,
         module => host::run(call, module).await,
     }
 }

@@ -14,9 +14,9 @@ arguments! {
         /// Names and values.
         data: serde_json::Value,
         /// Keep the values of each host apart.
-        per_host: bool = false,
+        per_host: serde_json::Value = serde_json::Value::Bool(false),
         /// Add to values that are there already, rather than replace them.
-        aggregate: bool = true,
+        aggregate: serde_json::Value = serde_json::Value::Bool(true),
     }
 }
 

@@ -128,6 +128,12 @@ impl Pool {
         *state = State::default();
     }
 
+    /// Ends the agent that runs as a user, who may be about to be removed.
+    pub async fn leave(&self, name: &Arc<str>, user: &str) {
+        let host = self.host(name);
+        host.state.lock().await.links.remove(user);
+    }
+
     /// Ends all connections politely.
     pub async fn close(&self) {
         let hosts: Vec<Arc<Host>> = {
