@@ -438,6 +438,7 @@ fn batches(
         .resolve(&word.value, scope)
         .map_err(|error| error.diagnostic())?;
     let steps = match value {
+        Value::Omit | Value::Null => return Ok(vec![hosts.to_vec()]),
         Value::List(items) => items.to_vec(),
         one => vec![one],
     };

@@ -41,17 +41,28 @@ pub(crate) struct Evaluator<'a> {
 type Evaluated<T> = Result<T, Box<ActionOutcome>>;
 
 impl Evaluator<'_> {
-    /// The value of a keyword that anything may stand behind.
-    fn keyword(&self, keyword: Keyword, word: &Word) -> Evaluated<Value> {
-        self.templar
-            .resolve(&word.value, self.scope)
-            .map_err(|error| {
-                let place = format!(
-                    "Error processing keyword '{}'",
-                    ocplay_language::playbook::keyword_name(keyword)
-                );
-                Box::new(ActionOutcome::template_in(&place, &error))
-            })
+    /// The value of a keyword and where it stands: the innermost one that is
+    /// not left out by `omit`.
+    fn keyword<'c>(
+        &self,
+        context: &'c Context,
+        keyword: Keyword,
+    ) -> Evaluated<Option<(Value, &'c Word)>> {
+        for word in context.all(keyword) {
+            let value = self.templar.resolve(&word.value, self.scope);
+            match value {
+                Ok(Value::Omit) => {}
+                Ok(value) => return Ok(Some((value, word))),
+                Err(error) => {
+                    let place = format!(
+                        "Error processing keyword '{}'",
+                        ocplay_language::playbook::keyword_name(keyword)
+                    );
+                    return Err(Box::new(ActionOutcome::template_in(&place, &error)));
+                }
+            }
+        }
+        Ok(None)
     }
 
     pub(crate) fn value(&self, word: &Word) -> Evaluated<Value> {
@@ -76,27 +87,20 @@ impl Evaluator<'_> {
     }
 
     fn flag(&self, context: &Context, keyword: Keyword) -> Evaluated<Option<bool>> {
-        match context.get(keyword) {
-            Some(word) if word.value.is_null() => Ok(None),
-            Some(word) => match self.keyword(keyword, word)? {
-                Value::Omit | Value::Null => Ok(None),
-                value => coerce::boolean(&value.to_json())
-                    .map(Some)
-                    .map_err(|reason| wrong(word, &reason)),
-            },
-            None => Ok(None),
+        match self.keyword(context, keyword)? {
+            None | Some((Value::Null, _)) => Ok(None),
+            Some((value, word)) => coerce::boolean(&value.to_json())
+                .map(Some)
+                .map_err(|reason| wrong(word, &reason)),
         }
     }
 
     fn words(&self, context: &Context, keyword: Keyword) -> Evaluated<Option<String>> {
-        match context.get(keyword) {
-            None => Ok(None),
-            Some(word) => match self.keyword(keyword, word)? {
-                Value::Omit | Value::Null => Ok(None),
-                value => coerce::text(&value.to_json())
-                    .map(Some)
-                    .map_err(|reason| wrong(word, &reason)),
-            },
+        match self.keyword(context, keyword)? {
+            None | Some((Value::Null, _)) => Ok(None),
+            Some((value, word)) => coerce::text(&value.to_json())
+                .map(Some)
+                .map_err(|reason| wrong(word, &reason)),
         }
     }
 
@@ -120,12 +124,14 @@ impl Evaluator<'_> {
                 .filter(|name| !name.is_empty()),
             delegate_facts: flag(Keyword::DelegateFacts)?.unwrap_or(false),
             environment: self.environment(context, gathering)?,
-            timeout: match context.get(Keyword::Timeout) {
-                Some(word) => Some(self.number(word)?)
-                    .filter(|seconds| *seconds > 0.0)
-                    .map(Duration::from_secs_f64),
-                None => None,
-            },
+            timeout: match self.keyword(context, Keyword::Timeout)? {
+                Some((value, word)) => coerce::float(&value.to_json())
+                    .map(Some)
+                    .map_err(|reason| wrong(word, &reason))?,
+                None => Some(options.rules.task_timeout as f64),
+            }
+            .filter(|seconds| *seconds > 0.0)
+            .map(Duration::from_secs_f64),
             remote_user: self.words(context, Keyword::RemoteUser)?,
             connection: self.words(context, Keyword::Connection)?,
             port: match self.words(context, Keyword::Port)? {

@@ -154,14 +154,18 @@ pub(crate) fn play_magic(
         if let Some(title) = play.play.name.as_ref().and_then(|name| name.value.as_str()) {
             magic.insert("ansible_play_name", title);
         }
-        let names: Vec<Value> = play
-            .roles
-            .iter()
-            .map(|role| Value::from(role.name.as_str()))
-            .collect();
-        magic.insert("ansible_play_role_names", names.clone());
-        magic.insert("role_names", names.clone());
-        magic.insert("ansible_role_names", names);
+        let names = |wanted: &dyn Fn(&Role) -> bool| -> Value {
+            let roles = play.roles.iter().filter(|role| wanted(role));
+            roles.map(|role| Value::from(role.name.as_str())).collect()
+        };
+        let own = names(&|role| role.parent.is_none());
+        magic.insert("ansible_play_role_names", own.clone());
+        magic.insert("role_names", own);
+        magic.insert(
+            "ansible_dependent_role_names",
+            names(&|role| role.parent.is_some()),
+        );
+        magic.insert("ansible_role_names", names(&|_| true));
     }
     magic
 }
@@ -239,5 +243,13 @@ pub(crate) fn task_scope(
     for vars in context.include_vars() {
         scope = scope.with(Level::IncludeParams, vars);
     }
-    scope.with_search(context.search("files").into())
+    let folders = context.search("files");
+    let path: Value = folders
+        .iter()
+        .filter(|folder| !folder.ends_with("files"))
+        .map(|folder| Value::from(&*absolute(folder).to_string_lossy()))
+        .collect();
+    scope
+        .with_var(Level::Magic, "ansible_search_path", path)
+        .with_search(folders.into())
 }

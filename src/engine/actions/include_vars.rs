@@ -50,7 +50,8 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
         .or(args.raw.as_ref())
         .or(args.dir.as_ref());
     let Some(name) = name else {
-        return ActionOutcome::failure("include_vars names neither a file nor a dir");
+        let message = "Could not find file: include_vars names neither a file nor a dir";
+        return ActionOutcome::failure(message).with("message", message);
     };
     let path = match call
         .shared
@@ -62,7 +63,10 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
             let first = problems.into_iter().next();
             return match first {
                 Some(problem) => {
-                    let message = problem.message.clone();
+                    let message = format!(
+                        "Could not find file on the Ansible Controller: {}",
+                        problem.message
+                    );
                     ActionOutcome::mistake(problem).with("message", message)
                 }
                 None => ActionOutcome::failure("not found"),

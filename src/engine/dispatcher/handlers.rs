@@ -63,14 +63,9 @@ impl Dispatcher {
         let mut seen: Vec<String> = Vec::new();
         let mut out = Vec::new();
         for (number, handler) in handlers.iter().enumerate() {
-            let topics = handler
-                .listen
-                .iter()
-                .flat_map(|word| self.handler_text(word, scope));
-            if !topics
-                .into_iter()
-                .any(|topic| answers_to(handler, &topic, wanted))
-            {
+            // Topics are names as they stand: templates are not resolved.
+            let mut topics = handler.listen.iter().flat_map(literal_texts);
+            if !topics.any(|topic| answers_to(handler, &topic, wanted)) {
                 continue;
             }
             let name = handler.name.as_ref();
@@ -161,6 +156,17 @@ impl Dispatcher {
             self.shared.events.event(Event::Note { level, text });
             cursor.flush(Arc::clone(&nodes));
         }
+    }
+}
+
+fn literal_texts(word: &Word) -> Vec<String> {
+    let text = |value: &Value| match value {
+        Value::Str(text) => Some(text.to_string()),
+        _ => None,
+    };
+    match &word.value {
+        Value::List(items) => items.iter().filter_map(text).collect(),
+        one => text(one).into_iter().collect(),
     }
 }
 

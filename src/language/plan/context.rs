@@ -120,6 +120,12 @@ impl Context {
         self.chain().find_map(|link| link.keywords.get(keyword))
     }
 
+    /// All words for a keyword, innermost first.
+    pub fn all(&self, keyword: Keyword) -> impl Iterator<Item = &Word> {
+        self.chain()
+            .filter_map(move |link| link.keywords.get(keyword))
+    }
+
     /// A keyword given on this link itself.
     #[must_use]
     pub fn own(&self) -> &Keywords {
