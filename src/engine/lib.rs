@@ -11,6 +11,7 @@ mod host;
 mod looping;
 pub mod options;
 mod outcome;
+pub mod plugins;
 pub mod run;
 pub mod secret;
 mod settings;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ocplay_engine::options::RunOptions;
+use ocplay_engine::plugins::PythonPlugins;
 use ocplay_engine::run::{Ending, Setup, run as run_plan};
 use ocplay_language::diagnostic::Diagnostic;
 use ocplay_language::inventory::{self, Inventory, PatternError};
@@ -57,7 +58,17 @@ impl Content {
             )]);
         }
         let limit = limit(args.limit.as_deref(), &inventory, &*loader)?;
-        let mut templar = Templar::new(Arc::clone(&loader));
+        let plugins = PythonPlugins::new();
+        for (kind, name) in [
+            ("filter", "DEFAULT_FILTER_PLUGIN_PATH"),
+            ("test", "DEFAULT_TEST_PLUGIN_PATH"),
+            ("lookup", "DEFAULT_LOOKUP_PLUGIN_PATH"),
+        ] {
+            for folder in config.paths(name).unwrap_or_default() {
+                plugins.add(kind, &folder);
+            }
+        }
+        let mut templar = Templar::with_plugins(Arc::clone(&loader), Arc::new(plugins));
         templar.truthy = config.flag("ALLOW_BROKEN_CONDITIONALS")?.unwrap_or(false);
         let resolver = Arc::new(Resolver::new(
             Arc::new(helper::catalogue()),

@@ -184,6 +184,7 @@ impl Resolver {
     ) {
         let folder = folder_of(path);
         self.libraries(&folder);
+        self.templar.look_in(&folder);
         let (playbook, found) = parse_playbook(path, node, &self.catalogue);
         problems.extend(self.keep_warnings(found));
         for entry in playbook.entries {
@@ -398,6 +399,7 @@ impl Resolver {
             .with(Level::RoleParams, Arc::new(reference.params.clone()));
         let name = self.role_name(reference, &scope)?;
         let path = self.find_role(&name, context, &reference.name.span)?;
+        self.templar.look_in(&path);
         self.catalogue
             .add_library(&path.join("library"), &*self.loader);
         let meta = self.role_meta(&path, &scope)?;

@@ -1,5 +1,7 @@
 //! Filters, tests and lookups that content brings itself.
 
+use std::path::Path;
+
 use minijinja::Error;
 
 use super::args::Given;
@@ -12,7 +14,11 @@ pub trait Plugins: Send + Sync {
     /// have a collection in front.
     fn has(&self, kind: &str, name: &str) -> bool;
 
-    /// Runs one.
+    /// Takes plug-ins from a folder of a playbook or a role.
+    fn look_in(&self, folder: &Path);
+
+    /// Runs one. `variable` gives a variable of the task, or why it cannot be
+    /// evaluated.
     ///
     /// # Errors
     /// What the plug-in says went wrong.
@@ -22,7 +28,7 @@ pub trait Plugins: Send + Sync {
         name: &str,
         args: &[Value],
         named: &Map,
-        variables: &dyn Fn() -> Map,
+        variable: &dyn Fn(&str) -> Option<Result<Value, String>>,
     ) -> Result<Value, String>;
 }
 
@@ -42,9 +48,12 @@ pub(super) fn call(
     for (name, value) in &given.named {
         named.insert(&**name, convert::settle(value)?);
     }
-    let variables = || context.scope.flatten();
+    let variable = |name: &str| {
+        let value = context.variable(name)?;
+        Some(convert::settle(&value).map_err(|error| error.to_string()))
+    };
     let result = plugins
-        .call(kind, name, &args, &named, &variables)
+        .call(kind, name, &args, &named, &variable)
         .map_err(python::fail)?;
     Ok(context.fresh(&result))
 }

@@ -222,6 +222,13 @@ impl Templar {
         self.holds(text, span, offset, &self.context(scope))
     }
 
+    /// Takes plug-ins in Python from a folder of a playbook or a role.
+    pub fn look_in(&self, folder: &std::path::Path) {
+        if let Some(plugins) = self.inner.plugins() {
+            plugins.look_in(folder);
+        }
+    }
+
     /// Evaluates a bare expression.
     ///
     /// # Errors
