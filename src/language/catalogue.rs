@@ -225,12 +225,63 @@ impl Catalogue {
     /// The message for a module that does not exist.
     #[must_use]
     pub fn unknown(&self, name: &str, span: &Span) -> Diagnostic {
+        if let Some(reason) = unsupported(name) {
+            return Diagnostic::error("unsupported-module", format!("module '{name}' {reason}"))
+                .at(span)
+                .help("leave the task out, or put a program of this name into 'library/'");
+        }
         let names = self.modules.keys().copied().chain(STRUCTURAL);
         Diagnostic::error("unknown-module", format!("there is no module '{name}'"))
             .at(span)
             .suggest(short_module_name(name), names)
             .help("'ocplay doc -l' lists all modules")
     }
+}
+
+/// Why a name that Ansible knows is not known here.
+fn unsupported(name: &str) -> Option<&'static str> {
+    const FAMILIES: [(&str, &str); 21] = [
+        ("win_", "is for Windows hosts, which are not managed here"),
+        ("vmware_", "is for VMware, which is not managed here"),
+        ("vcenter_", "is for VMware, which is not managed here"),
+        ("vsphere_", "is for VMware, which is not managed here"),
+        ("ec2", "is for a public cloud, which is not managed here"),
+        ("aws_", "is for a public cloud, which is not managed here"),
+        ("azure_", "is for a public cloud, which is not managed here"),
+        (
+            "azure_rm",
+            "is for a public cloud, which is not managed here",
+        ),
+        ("gcp_", "is for a public cloud, which is not managed here"),
+        ("gce", "is for a public cloud, which is not managed here"),
+        ("s3_", "is for a public cloud, which is not managed here"),
+        ("rds_", "is for a public cloud, which is not managed here"),
+        (
+            "route53",
+            "is for a public cloud, which is not managed here",
+        ),
+        ("ios_", "is for network devices, which are not managed here"),
+        ("eos_", "is for network devices, which are not managed here"),
+        (
+            "nxos_",
+            "is for network devices, which are not managed here",
+        ),
+        (
+            "junos_",
+            "is for network devices, which are not managed here",
+        ),
+        ("virt", "is not there"),
+        ("os_", "is not there"),
+        ("k8s", "is not there"),
+        ("helm", "is not there"),
+    ];
+    let short = name.rsplit('.').next().unwrap_or(name);
+    let family = FAMILIES.iter().find(|(start, _)| short.starts_with(start));
+    if let Some((_, reason)) = family {
+        return Some(reason);
+    }
+    (name.split('.').count() == 3 && short_module_name(name) == name)
+        .then_some("belongs to a collection that is not here")
 }
 
 #[cfg(test)]

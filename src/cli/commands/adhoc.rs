@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use ocplay_language::diagnostic::{Diagnostic, Severity};
 use ocplay_language::inventory;
-use ocplay_language::plan::check;
 use ocplay_language::plan::tags::TagSelection;
+use ocplay_language::plan::{Strictness, check};
 use ocplay_language::playbook::ast::short_module_name;
 use ocplay_language::source::Source;
 use serde_json::{Map, Value, json};
@@ -128,9 +128,16 @@ pub(crate) fn run(args: &AdhocArgs, config: &Config) -> Outcome {
         .resolver
         .load_text(&Source::new("ad hoc", play), &folder)?;
     let mut warnings = content.resolver.take_warnings();
-    let (errors, more): (Vec<_>, Vec<_>) = check(&plan, &content.resolver, true)
-        .into_iter()
-        .partition(|problem| problem.severity == Severity::Error);
+    let (errors, more): (Vec<_>, Vec<_>) = check(
+        &plan,
+        &content.resolver,
+        Strictness {
+            handlers: true,
+            listing: false,
+        },
+    )
+    .into_iter()
+    .partition(|problem| problem.severity == Severity::Error);
     warnings.extend(more);
     diagnostic::print_all(&warnings);
     if !errors.is_empty() {

@@ -8,7 +8,8 @@ use ocplay_language::diagnostic::{Diagnostic, Severity};
 use ocplay_language::inventory::{self, Inventory};
 use ocplay_language::loader::Machine;
 use ocplay_language::plan::tags::TagSelection;
-use ocplay_language::plan::{Plan, Resolver, check};
+use ocplay_language::plan::{Plan, Resolver, Strictness, check};
+use ocplay_language::value::Value;
 
 use super::execution::{Content, Limit};
 use super::{Outcome, options, sources};
@@ -24,8 +25,11 @@ pub(crate) fn run(args: &RunArgs, config: &Config) -> Outcome {
         .iter()
         .map(|path| sources::find(path, "playbooks"))
         .collect();
-    let known_handlers = config.flag("ERROR_ON_MISSING_HANDLER")?.unwrap_or(true);
-    let plans = load(&playbooks, &content.resolver, known_handlers)?;
+    let strictness = Strictness {
+        handlers: config.flag("ERROR_ON_MISSING_HANDLER")?.unwrap_or(true),
+        listing: args.syntax_check || args.list_tasks || args.list_tags || args.list_hosts,
+    };
+    let plans = load(&playbooks, &content.resolver, strictness)?;
     let tags = options::selection(&args.tags, &args.skip_tags, config);
     let wanted = Wanted {
         tasks: args.list_tasks,
@@ -76,7 +80,7 @@ pub(crate) fn run(args: &RunArgs, config: &Config) -> Outcome {
 fn load(
     playbooks: &[PathBuf],
     resolver: &Resolver,
-    strict_handlers: bool,
+    strictness: Strictness,
 ) -> Result<Vec<Plan>, Vec<Diagnostic>> {
     let mut plans = Vec::new();
     let mut problems = Vec::new();
@@ -87,7 +91,7 @@ fn load(
         }
         match resolver.load(std::slice::from_ref(path)) {
             Ok(plan) => {
-                problems.extend(check(&plan, resolver, strict_handlers));
+                problems.extend(check(&plan, resolver, strictness));
                 plans.push(plan);
             }
             Err(found) => problems.extend(found),
@@ -149,7 +153,19 @@ fn list(
     for (path, plan) in playbooks.iter().zip(plans) {
         let mut out = format!("\nplaybook: {}\n", path.display());
         for (number, play) in plan.plays.iter().enumerate() {
-            let pattern = ocplay_language::python::text(&play.play.hosts.value);
+            let pattern = match &play.play.hosts.value {
+                Value::List(items) => items
+                    .iter()
+                    .map(ocplay_language::python::text)
+                    .collect::<Vec<_>>()
+                    .join(","),
+                other => ocplay_language::python::text(
+                    &resolver
+                        .templar()
+                        .resolve(other, &resolver.scope())
+                        .unwrap_or_else(|_| other.clone()),
+                ),
+            };
             let selected = inventory::select(&pattern, inventory, &Machine);
             let mut hosts = selected.map(|(hosts, _)| hosts).unwrap_or_default();
             if let Some(limit) = limit {

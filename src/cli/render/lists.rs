@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ocplay_language::plan::PlannedPlay;
 use ocplay_language::plan::tags::{self, TagSelection};
 use ocplay_language::playbook::ast::Word;
+use ocplay_language::python;
 use ocplay_language::template::Templar;
 use ocplay_language::vars::precedence::Level;
 use ocplay_language::vars::scope::Scope;
@@ -41,12 +42,13 @@ pub(crate) fn play(
         templar,
         scope,
     } = view;
-    let name = play
-        .play
-        .name
-        .as_ref()
-        .and_then(|name| name.value.as_str())
-        .unwrap_or(pattern);
+    let name = match &play.play.name {
+        Some(word) => {
+            let value = templar.resolve(&word.value, scope);
+            python::text(&value.unwrap_or_else(|_| word.value.clone()))
+        }
+        None => pattern.to_owned(),
+    };
     let own: Vec<&Word> = play.context.own().tags.iter().collect();
     let own = tags::names(&own, templar, scope);
     let mut out = format!(
@@ -55,7 +57,12 @@ pub(crate) fn play(
     );
     if wanted.hosts {
         out.push_str(&format!(
-            "    pattern: ['{pattern}']\n    hosts ({}):\n",
+            "    pattern: [{}]\n    hosts ({}):\n",
+            pattern
+                .split(',')
+                .map(|part| format!("'{part}'"))
+                .collect::<Vec<_>>()
+                .join(", "),
             hosts.len()
         ));
         for host in hosts {
@@ -83,7 +90,11 @@ pub(crate) fn play(
             }
             let tags: BTreeSet<String> = tags.into_iter().collect();
             if wanted.tasks {
-                let title = task.title(task.written_name());
+                // Without a name it is the bare module, also in a role.
+                let title = match task.written_name() {
+                    Some(name) => task.title(Some(name)),
+                    None => task.task.action.name.clone(),
+                };
                 out.push_str(&format!(
                     "      {title}\tTAGS: [{}]\n",
                     tags.iter()

@@ -34,17 +34,25 @@ const META: [&str; 11] = [
     "role_complete",
 ];
 
+/// How a plan is checked.
+#[derive(Debug, Clone, Copy)]
+pub struct Strictness {
+    /// A handler that nobody defines is an error.
+    pub handlers: bool,
+    /// Nothing will run: what comes in while running, and modules that are not
+    /// here, are no errors.
+    pub listing: bool,
+}
+
 /// Checks a whole plan.
-///
-/// `strict_handlers` makes a handler that nobody defines an error.
 #[must_use]
-pub fn check(plan: &Plan, resolver: &Resolver, strict_handlers: bool) -> Vec<Diagnostic> {
+pub fn check(plan: &Plan, resolver: &Resolver, strictness: Strictness) -> Vec<Diagnostic> {
     let mut checker = Checker {
         resolver,
         found: Vec::new(),
         seen_files: HashSet::new(),
         seen_tasks: HashSet::new(),
-        strict_handlers,
+        strictness,
         forgiven: false,
         conditional: false,
         uncertain: false,
@@ -61,7 +69,7 @@ struct Checker<'a> {
     seen_files: HashSet<PathBuf>,
     /// A file imported many times is reported once.
     seen_tasks: HashSet<(String, usize)>,
-    strict_handlers: bool,
+    strictness: Strictness,
     /// The task's failure is provided for: what is wrong with it may be meant.
     forgiven: bool,
     /// The task runs only under a condition.
@@ -76,7 +84,8 @@ impl Checker<'_> {
             diagnostic.code,
             "missing-file" | "unknown-role" | "unsupported-module"
         );
-        if self.forgiven || self.uncertain || (self.conditional && maybe) {
+        let absent = self.strictness.listing && diagnostic.code == "unsupported-module";
+        if absent || self.forgiven || self.uncertain || (self.conditional && maybe) {
             diagnostic.severity = Severity::Warning;
         }
         let known = self.found.iter().any(|old| {
@@ -454,7 +463,7 @@ impl Checker<'_> {
     /// What is wrong with a file that an include names.
     fn maybe(&mut self, found: Vec<Diagnostic>) {
         let before = self.uncertain;
-        self.uncertain |= self.conditional;
+        self.uncertain |= self.conditional || self.strictness.listing;
         self.all(found);
         self.uncertain = before;
     }
@@ -463,7 +472,10 @@ impl Checker<'_> {
     /// brought.
     fn inside(&mut self, planned: &PlannedTask, nodes: &[Node]) {
         let before = self.uncertain;
-        self.uncertain |= self.conditional || self.forgiven || planned.task.loop_over.is_some();
+        self.uncertain |= self.conditional
+            || self.forgiven
+            || self.strictness.listing
+            || planned.task.loop_over.is_some();
         self.nodes(nodes);
         self.uncertain = before;
     }
@@ -525,13 +537,13 @@ impl Checker<'_> {
             "include_tasks" | "include" => {
                 let word = match file_word(action, &["file", "_raw_params"]) {
                     Ok(word) => word,
-                    Err(found) => return self.all(found),
+                    Err(found) => return self.maybe(found),
                 };
                 let Some(name) = word.value.as_str().filter(|name| !is_template(name)) else {
                     return;
                 };
                 match self.resolver.find_tasks(name, &planned.context, &word.span) {
-                    Err(found) => self.all(found),
+                    Err(found) => self.maybe(found),
                     Ok(path) => {
                         let role = planned.context.role().map_or("", |role| &role.name);
                         if self.seen_files.insert(path.join(role)) {
@@ -547,7 +559,7 @@ impl Checker<'_> {
             "include_role" => {
                 let role = match role_of_task(&planned.task) {
                     Ok(role) => role,
-                    Err(found) => return self.all(found),
+                    Err(found) => return self.maybe(found),
                 };
                 let from = &role.from;
                 let names = [
@@ -627,7 +639,7 @@ impl Checker<'_> {
             if is_template(&wanted) || names.contains(&wanted) {
                 continue;
             }
-            let severity = if self.strict_handlers {
+            let severity = if self.strictness.handlers {
                 Diagnostic::error
             } else {
                 Diagnostic::warning

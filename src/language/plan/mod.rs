@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::playbook::ast;
 use crate::value::Map;
 
-pub use check::check;
+pub use check::{Strictness, check};
 pub use context::Context;
 pub use resolve::{IncludedRole, Resolver};
 

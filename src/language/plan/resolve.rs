@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
@@ -43,6 +44,8 @@ pub struct Resolver {
     role_paths: Vec<PathBuf>,
     extra_vars: Arc<Map>,
     warnings: Mutex<Vec<Diagnostic>>,
+    /// The warning about `include` is given once.
+    said_include: AtomicBool,
     files: Mutex<HashMap<PathBuf, Arc<Vec<Item>>>>,
 }
 
@@ -72,6 +75,7 @@ impl Resolver {
             role_paths,
             extra_vars,
             warnings: Mutex::default(),
+            said_include: AtomicBool::new(false),
             files: Mutex::default(),
         }
     }
@@ -354,7 +358,19 @@ impl Resolver {
         if depth > DEPTH_LIMIT {
             return Err(vec![circle(&task.span)]);
         }
-        match task.action.short_name() {
+        let name = match task.action.short_name() {
+            // The old word: static wherever it can be.
+            "include" => {
+                self.warn_of_include(&task.action.name_span);
+                if self.is_static_include(task, context, state) {
+                    "import_tasks"
+                } else {
+                    "include_tasks"
+                }
+            }
+            name => name,
+        };
+        match name {
             "import_tasks" => {
                 no_loop(task)?;
                 let word = file_word(&task.action, &["file", "_raw_params"])?;
@@ -379,6 +395,29 @@ impl Resolver {
                 context: context.child(task.keywords.clone()),
                 implicit: false,
             }))]),
+        }
+    }
+
+    /// Whether an `include` names one file, whoever the host is.
+    fn is_static_include(&self, task: &Task, context: &Context, state: &PlayState) -> bool {
+        if task.loop_over.is_some() {
+            return false;
+        }
+        let Ok(word) = file_word(&task.action, &["file", "_raw_params"]) else {
+            return false;
+        };
+        let scope = scope_in(&state.scope, context, &task.keywords.vars);
+        let name = self.text(&word, &scope);
+        name.is_ok_and(|name| self.find_tasks(&name, context, &word.span).is_ok())
+    }
+
+    fn warn_of_include(&self, span: &Span) {
+        let warning = Diagnostic::warning(
+            "old-include",
+            "'include' is an old word: use import_tasks for a file that is always the same, include_tasks for one that depends on hosts",
+        );
+        if !self.said_include.swap(true, Ordering::Relaxed) {
+            self.warn(vec![warning.at(span)]);
         }
     }
 

@@ -128,7 +128,14 @@ fn resolver(files: &[(&'static str, &'static str)]) -> Resolver {
 fn problems(files: &[(&'static str, &'static str)]) -> String {
     let resolver = resolver(files);
     let found = match resolver.load(&[PathBuf::from("site.yml")]) {
-        Ok(plan) => check(&plan, &resolver, true),
+        Ok(plan) => check(
+            &plan,
+            &resolver,
+            Strictness {
+                handlers: true,
+                listing: false,
+            },
+        ),
         Err(found) => found,
     };
     found

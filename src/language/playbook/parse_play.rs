@@ -16,7 +16,12 @@ use crate::value::{Map, Value};
 use crate::yaml::{Entry, Kind, Node};
 
 /// The names under which a playbook is imported.
-const IMPORT_PLAYBOOK: [&str; 2] = ["import_playbook", "ansible.builtin.import_playbook"];
+/// `include` is the old word for it.
+const IMPORT_PLAYBOOK: [&str; 3] = [
+    "import_playbook",
+    "ansible.builtin.import_playbook",
+    "include",
+];
 
 /// Parses a playbook: a list of plays and imports.
 #[must_use]
@@ -60,7 +65,8 @@ fn entry_of(node: &Node, catalogue: &Catalogue, problems: &mut Problems) -> Opti
     };
     let import = entries
         .iter()
-        .find(|entry| IMPORT_PLAYBOOK.contains(&&*entry.key.text()));
+        .find(|entry| IMPORT_PLAYBOOK.contains(&&*entry.key.text()))
+        .filter(|_| node.get("hosts").is_none());
     if let Some(import) = import {
         return Some(PlaybookEntry::Import(import_playbook(
             node, entries, import, problems,
