@@ -22,7 +22,12 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(problems) => {
             render::diagnostic::print_all(&problems);
-            ExitCode::from(exit_code::ERROR)
+            let options = problems.iter().any(|problem| problem.code == "options");
+            ExitCode::from(if options {
+                exit_code::OPTIONS
+            } else {
+                exit_code::ERROR
+            })
         }
     }
 }

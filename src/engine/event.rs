@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use ocplay_language::diagnostic::Diagnostic;
+use ocplay_language::source::Span;
 use ocplay_protocol::{Diff, Stream};
 use serde::Serialize;
 
@@ -53,6 +54,8 @@ pub struct TaskInfo {
     pub module: String,
     /// `file:line`.
     pub path: String,
+    /// Where it stands.
+    pub span: Span,
     pub handler: bool,
 }
 

@@ -412,11 +412,13 @@ impl Runner<'_> {
             None => actions::run(&call).await,
             Some(limit) => match tokio::time::timeout(limit, actions::run(&call)).await {
                 Ok(outcome) => outcome,
-                Err(_) => ActionOutcome::failure(format!(
-                    "the task did not end within its timeout of {} s",
-                    limit.as_secs_f64()
-                ))
-                .with("timedout", Value::from(true)),
+                Err(_) => {
+                    let seconds = limit.as_secs_f64();
+                    let mut timedout = Map::new();
+                    timedout.insert("period", Value::Float(seconds));
+                    ActionOutcome::failure(format!("Timed out after {seconds} second(s)."))
+                        .with("timedout", Value::from(timedout))
+                }
             },
         }
     }
@@ -533,7 +535,8 @@ impl Runner<'_> {
     fn report(&self, item: &ItemOutcome, status: Status, label: Option<String>) -> Report {
         let outcome = &item.outcome;
         let settings = item.settings.as_ref();
-        let no_log = settings.map_or_else(|| self.hides(), |settings| settings.no_log);
+        let no_log = settings.map_or_else(|| self.hides(), |settings| settings.no_log)
+            || outcome.result.get("_ansible_no_log") == Some(&Value::Bool(true));
         let shown = settings.is_none_or(|settings| settings.diff) && !no_log;
         Report {
             status,
@@ -596,6 +599,9 @@ impl Runner<'_> {
             let mut delegated = Map::new();
             delegated.insert("ansible_delegated_host", Value::Str(Arc::clone(name)));
             Arc::make_mut(map).insert("ansible_delegated_vars", delegated);
+        }
+        for warning in self.shared.templar.take_warnings() {
+            self.shared.events.event(Event::Warning(warning));
         }
         if !self.step.planned.implicit {
             self.shared.events.event(Event::HostDone {
@@ -823,6 +829,7 @@ pub(crate) fn info(
         title: planned.title(name.as_deref()),
         module: planned.task.action.name.clone(),
         path: format!("{}:{}", span.path().display(), span.position().0),
+        span: span.clone(),
         handler,
     }
 }

@@ -77,24 +77,6 @@ pub(crate) fn run(args: &AdhocArgs, config: &Config) -> Outcome {
         .clone()
         .or_else(|| config.text("DEFAULT_MODULE_ARGS"))
         .unwrap_or_default();
-    let short = short_module_name(&name);
-    if NEEDS_ARGUMENTS.contains(&short) && words.trim().is_empty() {
-        let help = if args.pattern.ends_with(".yml") || args.pattern.ends_with(".yaml") {
-            "did you mean to run a playbook? that is 'ocplay run'"
-        } else {
-            "give them with -a"
-        };
-        return wrong(format!("No argument passed to {name} module"), help);
-    }
-    if matches!(
-        short,
-        "import_playbook" | "import_role" | "import_tasks" | "include"
-    ) {
-        return wrong(
-            format!("'{name}' is not a valid action for ad-hoc commands"),
-            "put it in a playbook",
-        );
-    }
     let content = Content::read(&args.common, config)?;
     let (mut hosts, misses) =
         inventory::select(&args.pattern, &content.inventory, &*content.loader)
@@ -117,6 +99,24 @@ pub(crate) fn run(args: &AdhocArgs, config: &Config) -> Outcome {
         }
         print(&out);
         return Ok(ExitCode::SUCCESS);
+    }
+    let short = short_module_name(&name);
+    if NEEDS_ARGUMENTS.contains(&short) && words.trim().is_empty() {
+        let help = if args.pattern.ends_with(".yml") || args.pattern.ends_with(".yaml") {
+            "did you mean to run a playbook? that is 'ocplay run'"
+        } else {
+            "give them with -a"
+        };
+        return wrong(format!("No argument passed to {name} module"), help);
+    }
+    if matches!(
+        short,
+        "import_playbook" | "import_role" | "import_tasks" | "include"
+    ) {
+        return wrong(
+            format!("'{name}' is not a valid action for ad-hoc commands"),
+            "put it in a playbook",
+        );
     }
     let folder = args
         .playbook_dir

@@ -1,12 +1,13 @@
 //! `ocplay config`, also as `ansible-config`.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use ocplay_language::diagnostic::Diagnostic;
 
 use super::Outcome;
-use crate::config::{Config, Origin, page};
+use crate::config::{Config, Origin, Surroundings, list, page};
 use crate::render::print;
 
 /// Show settings and where they come from.
@@ -25,6 +26,9 @@ pub(crate) struct ConfigArgs {
 pub(crate) enum ConfigCommand {
     /// Every setting with its value and origin.
     Dump {
+        /// Read this file instead of the one that would be found.
+        #[arg(short, long = "config", value_name = "FILE")]
+        config_file: Option<PathBuf>,
         /// Only settings that were set.
         #[arg(long, visible_alias = "changed-only")]
         only_changed: bool,
@@ -36,27 +40,42 @@ pub(crate) enum ConfigCommand {
         r#type: String,
     },
     /// Every setting with its meaning.
-    List,
+    List {
+        /// Kind of settings; only 'base' is known.
+        #[arg(short, long, default_value = "base", value_name = "TYPE")]
+        r#type: String,
+    },
     /// The configuration file.
-    View,
+    View {
+        /// Show this file instead of the one that would be found.
+        #[arg(short, long = "config", value_name = "FILE")]
+        config_file: Option<PathBuf>,
+    },
     /// This page of the documentation, anew.
     #[command(hide = true)]
     Page,
 }
 
 pub(crate) fn run(args: &ConfigArgs, config: &Config) -> Outcome {
+    let given = match &args.command {
+        ConfigCommand::Dump { config_file, .. } | ConfigCommand::View { config_file } => {
+            config_file.as_deref()
+        }
+        _ => None,
+    };
+    let other = match given {
+        Some(path) => Some(named(path)?),
+        None => None,
+    };
+    let config = other.as_ref().unwrap_or(config);
     match &args.command {
         ConfigCommand::Dump {
             only_changed,
+            config_file: _,
             format,
             r#type,
         } => {
-            if !matches!(&**r#type, "base" | "all") {
-                return Err(vec![
-                    Diagnostic::error("config", format!("there are no settings of type '{type}'"))
-                        .help("plug-ins have no settings of their own here; use -t base"),
-                ]);
-            }
+            known_type(r#type)?;
             let rows: Vec<_> = config
                 .dump()
                 .into_iter()
@@ -92,8 +111,12 @@ pub(crate) fn run(args: &ConfigArgs, config: &Config) -> Outcome {
                 }
             }
         }
-        ConfigCommand::List | ConfigCommand::Page => print(&page()),
-        ConfigCommand::View => match config.file() {
+        ConfigCommand::List { r#type } => {
+            known_type(r#type)?;
+            print(&list());
+        }
+        ConfigCommand::Page => print(&page()),
+        ConfigCommand::View { .. } => match config.file() {
             Some(file) => print(&std::fs::read_to_string(file).map_err(|error| {
                 vec![Diagnostic::error(
                     "config",
@@ -109,4 +132,38 @@ pub(crate) fn run(args: &ConfigArgs, config: &Config) -> Outcome {
         },
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The configuration of a file that is named.
+fn named(path: &Path) -> Result<Config, Vec<Diagnostic>> {
+    let wrong = |message: String| vec![Diagnostic::error("config", message)];
+    if !path.is_file() {
+        return Err(wrong(format!(
+            "The provided configuration file is missing or not accessible: {}",
+            path.display()
+        )));
+    }
+    if !matches!(
+        path.extension().and_then(|end| end.to_str()),
+        Some("cfg" | "ini")
+    ) {
+        return Err(wrong(format!(
+            "Unsupported configuration file extension: {}",
+            path.display()
+        )));
+    }
+    let mut around = Surroundings::here();
+    let text = path.to_string_lossy().into_owned();
+    around.env.insert("ANSIBLE_CONFIG".to_owned(), text);
+    Config::load(around).map(|(config, _)| config)
+}
+
+fn known_type(kind: &str) -> Result<(), Vec<Diagnostic>> {
+    if matches!(kind, "base" | "all") {
+        return Ok(());
+    }
+    Err(vec![
+        Diagnostic::error("config", format!("there are no settings of type '{kind}'"))
+            .help("plug-ins have no settings of their own here; use -t base"),
+    ])
 }

@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::render::journal::Journal;
 use crate::render::screen::Screen;
 use crate::render::style::Style;
-use crate::render::{diagnostic, print_error};
+use crate::render::{diagnostic, print, print_error};
 use crate::{exit_code, helper, secrets};
 
 type Found<T> = Result<T, Vec<Diagnostic>>;
@@ -45,6 +45,12 @@ pub(super) struct Content {
 
 impl Content {
     pub(super) fn read(args: &CommonArgs, config: &Config) -> Found<Self> {
+        if super::options::verbosity(args, config)? > 0 && config.classic() {
+            print(&match config.file() {
+                Some(file) => format!("Using {} as config file\n", file.display()),
+                None => "No config file found; using defaults\n".to_owned(),
+            });
+        }
         let unlocked = secrets::loader(config, &args.vault)?;
         let keyring = unlocked.secrets();
         let loader: Arc<dyn Loader> = unlocked;

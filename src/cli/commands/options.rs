@@ -220,6 +220,8 @@ pub(super) fn style(config: &Config, verbosity: u8, keyring: Arc<Keyring>) -> Fo
         deprecations: flag("DEPRECATION_WARNINGS", true)?,
         diff_context: number("DIFF_CONTEXT", 3)?,
         log: config.path("DEFAULT_LOG_PATH"),
+        log_verbosity: u8::try_from(number("LOG_VERBOSITY", usize::from(verbosity))?)
+            .unwrap_or(u8::MAX),
         tree: None,
         keyring,
     })

@@ -90,6 +90,7 @@ fn options(config: &Config, extra_vars: &Arc<Map>) -> Result<Options, Vec<Diagno
             .unwrap_or(false),
         unparsed_warns: config.flag("INVENTORY_UNPARSED_WARNING")?.unwrap_or(true),
         extra_vars: Arc::clone(extra_vars),
+        script_stderr: config.flag("INVENTORY_SCRIPT_STDERR")?.unwrap_or(true),
     })
 }
 

@@ -27,6 +27,12 @@ fn one(text: &str, loader: &dyn Loader) -> Result<Arc<Map>, Vec<Diagnostic>> {
     if let Some(file) = text.strip_prefix('@') {
         return read_vars(Path::new(file), loader).map_err(|problem| vec![*problem]);
     }
+    if text.starts_with(['/', '.']) {
+        return Err(vec![Diagnostic::error(
+            "options",
+            format!("Please prepend extra_vars filename '{text}' with '@'"),
+        )]);
+    }
     let source = Source::new("--extra-vars", text);
     let span = Span::new(&source, 0..text.len());
     if text.trim_start().starts_with(['{', '[']) || text.contains(": ") && !text.contains('=') {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use ocplay_language::diagnostic::Diagnostic;
 use ocplay_protocol::coerce;
 
-pub(crate) use page::page;
+pub(crate) use page::{list, page};
 use rows::{Fate, ROWS, Row};
 
 /// Where a setting's value comes from.
@@ -137,7 +137,9 @@ impl Config {
         vec![
             Diagnostic::error(
                 "config",
-                format!("{name}: '{text}' is not {what} (from {origin})"),
+                format!(
+                    "Config '{name}' from '{origin}' has an invalid value: '{text}' is not {what}"
+                ),
             )
             .help("docs/configuration.md lists all settings with their kinds"),
         ]
@@ -413,11 +415,7 @@ mod tests {
     fn a_wrong_value_is_said_with_its_place() {
         let (_folder, config) = config("[defaults]\nforks = many\n", &[]);
         let problem = config.number("DEFAULT_FORKS").unwrap_err();
-        assert!(
-            problem[0]
-                .message
-                .contains("DEFAULT_FORKS: 'many' is not a whole number")
-        );
+        assert!(problem[0].message.contains("'many' is not a whole number"));
         assert!(problem[0].message.contains("ansible.cfg"));
     }
 

@@ -41,6 +41,33 @@ pub(crate) fn page() -> String {
     out
 }
 
+/// Every setting as YAML, by Ansible's names.
+pub(crate) fn list() -> String {
+    let mut out = String::new();
+    for row in ROWS {
+        out.push_str(&format!("{}:\n  description: {}\n", row.name, row.about));
+        if !row.default.is_empty() {
+            out.push_str(&format!("  default: '{}'\n", row.default));
+        }
+        out.push_str(&format!("  type: {}\n", kind(row.kind)));
+        if !row.env.is_empty() {
+            out.push_str(&format!("  env: [{}]\n", row.env.join(", ")));
+        }
+        let places: Vec<String> = row
+            .ini
+            .iter()
+            .map(|(section, key)| format!("{{section: {section}, key: {key}}}"))
+            .collect();
+        if !places.is_empty() {
+            out.push_str(&format!("  ini: [{}]\n", places.join(", ")));
+        }
+        if let Fate::Ignored(why) = row.fate {
+            out.push_str(&format!("  ignored: {why}\n"));
+        }
+    }
+    out
+}
+
 fn line(row: &Row, about: &str) -> String {
     let default = if row.default.is_empty() {
         String::new()

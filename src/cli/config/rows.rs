@@ -162,6 +162,8 @@ rows! {
         Ignored("the agent has a folder of its own") "Temporary folder on hosts.";
     DEFAULT_LOG_PATH: Path = "" [ANSIBLE_LOG_PATH] [defaults.log_path]
         Honoured "File to which the output is written as well.";
+    LOG_VERBOSITY: Number = "" [ANSIBLE_LOG_VERBOSITY] [defaults.log_verbosity]
+        Honoured "As many -v, for the log file alone.";
     DEFAULT_LOG_FILTER: List = "" [ANSIBLE_LOG_FILTER] [defaults.log_filter]
         Ignored("names Python loggers") "Loggers left out of the log.";
     DEFAULT_MANAGED_STR: Text = "Ansible managed" [] [defaults.ansible_managed]
@@ -260,6 +262,8 @@ rows! {
         Honoured "It is an error if no inventory can be read.";
     INVENTORY_ENABLED: List = "host_list,script,auto,yaml,ini,toml" [ANSIBLE_INVENTORY_ENABLED] [inventory.enable_plugins]
         Honoured "Kinds of inventories, in the order in which they are tried.";
+    INVENTORY_SCRIPT_STDERR: Bool = "True" [ANSIBLE_INVENTORY_PLUGIN_SCRIPT_STDERR] [inventory_plugin_script.always_show_stderr]
+        Honoured "What an inventory script writes to standard error is shown even where it succeeds.";
     INVENTORY_EXPORT: Bool = "False" [ANSIBLE_INVENTORY_EXPORT] [inventory.export]
         Honoured "ansible-inventory shows variables where they were written.";
     INVENTORY_IGNORE_EXTS: List = ".pyc,.pyo,.swp,.bak,~,.rpm,.md,.txt,.rst,.orig,.cfg,.retry" [ANSIBLE_INVENTORY_IGNORE] [defaults.inventory_ignore_extensions inventory.ignore_extensions]

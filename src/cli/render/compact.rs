@@ -115,6 +115,7 @@ mod tests {
                 title: String::new(),
                 module: module.to_owned(),
                 path: String::new(),
+                span: ocplay_language::source::Span::nowhere(),
                 handler: false,
             }),
             report: Report {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use ocplay_engine::event::{Event, HostStats, Report, Status, TaskInfo};
+use ocplay_language::diagnostic::Diagnostic;
 use ocplay_language::playbook::ast::short_module_name;
 use serde_json::Value;
 
@@ -191,7 +192,10 @@ impl Lines {
     /// The end of a task on a host. A loop's items have been shown one by
     /// one.
     fn done(&self, host: &str, task: &TaskInfo, report: &Report, looped: bool) -> Option<String> {
-        let shown_already = looped && report.status != Status::Skipped && has_items(report);
+        // A debug shows only its message, and that of the whole loop, too.
+        let debug = short_module_name(&task.module) == "debug" && report.status == Status::Failed;
+        let shown_already =
+            looped && !debug && report.status != Status::Skipped && has_items(report);
         let mut text = if shown_already {
             String::new()
         } else {
@@ -302,15 +306,6 @@ fn has_items(report: &Report) -> bool {
 
 /// Why a task failed, in front of its line, as Ansible says it.
 fn cause(task: &TaskInfo, report: &Report) -> String {
-    if report.status == Status::Unreachable {
-        let message = report.result.get("msg").and_then(Value::as_str);
-        let text = format!(
-            "[ERROR]: Task failed: {}\nOrigin: {}\n",
-            message.unwrap_or_default(),
-            task.path
-        );
-        return format!("{}\n", paint(&text, Paint::Failed));
-    }
     if report.no_log {
         return String::new();
     }
@@ -321,19 +316,23 @@ fn cause(task: &TaskInfo, report: &Report) -> String {
         text.as_str()
             .map_or_else(|| text.to_string(), str::to_owned)
     });
-    let kind = if matches!(
+    let controller = matches!(
         short_module_name(&task.module),
         "assert" | "fail" | "debug" | "set_fact" | "include_vars" | "add_host" | "group_by"
-    ) {
-        "Action failed"
-    } else {
-        "Module failed"
-    };
-    let text = format!(
-        "[ERROR]: Task failed: {kind}: {message}\nOrigin: {}\n",
-        task.path
     );
-    format!("{}\n", paint(&text, Paint::Failed))
+    let kind = match report.status {
+        Status::Unreachable => "",
+        _ if message.starts_with("Task failed: ") => "",
+        _ if controller => "Action failed: ",
+        _ => "Module failed: ",
+    };
+    let start = if message.starts_with("Task failed: ") {
+        ""
+    } else {
+        "Task failed: "
+    };
+    let problem = Diagnostic::error("task", format!("{start}{kind}{message}")).at(&task.span);
+    format!("{}\n", diagnostic::draw(&problem, enabled()))
 }
 
 /// Place, mistake and what the program said, below a failure.
@@ -418,6 +417,7 @@ mod tests {
             title: "Say it".to_owned(),
             module: module.to_owned(),
             path: "site.yml:3".to_owned(),
+            span: ocplay_language::source::Span::nowhere(),
             handler: false,
         })
     }

@@ -99,7 +99,11 @@ impl Sink for Screen {
         } else {
             print
         };
-        if let (Some(log), Some(text)) = (&mut state.log, &text) {
+        let note = match &event {
+            Event::Note { level, text } if *level <= state.style.log_verbosity => Some(text),
+            _ => None,
+        };
+        if let (Some(log), Some(text)) = (&mut state.log, text.as_ref().or(note)) {
             log.write(text, "INFO");
         }
         state.keep_tree(&event);

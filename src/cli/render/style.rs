@@ -40,8 +40,9 @@ pub(crate) struct Style {
     pub(crate) diff_context: usize,
     /// Warnings about forms that were dropped are shown.
     pub(crate) deprecations: bool,
-    /// A file that gets everything as well.
+    /// A file that gets everything as well, and how much it gets.
     pub(crate) log: Option<PathBuf>,
+    pub(crate) log_verbosity: u8,
     /// A folder that gets each host's result.
     pub(crate) tree: Option<PathBuf>,
     /// Whose values no record may hold.
@@ -65,6 +66,7 @@ impl Default for Style {
             diff_context: 3,
             deprecations: true,
             log: None,
+            log_verbosity: 0,
             tree: None,
             keyring: Arc::default(),
         }

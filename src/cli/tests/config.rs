@@ -36,5 +36,5 @@ fn a_setting_with_a_wrong_value_is_named() {
     project
         .ocplay(&["inventory", "--list", "-i", "a,"])
         .code(1)
-        .says(&["INVENTORY_UNPARSED_IS_FAILED: 'perhaps' is not a boolean"]);
+        .says(&["has an invalid value: 'perhaps' is not a boolean"]);
 }

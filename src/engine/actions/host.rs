@@ -44,6 +44,10 @@ pub(super) async fn execute_with(
         Ok(link) => link,
         Err(outcome) => return *outcome,
     };
+    call.shared.events.event(Event::Note {
+        level: 3,
+        text: format!("<{}> EXEC {module}", call.host),
+    });
     let request = Request {
         task: 0,
         module: module.to_owned(),

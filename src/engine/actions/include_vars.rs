@@ -6,6 +6,7 @@ use fancy_regex::Regex;
 use ocplay_language::inventory::read_vars;
 use ocplay_language::playbook::{is_reserved_name, reserved_name};
 use ocplay_language::value::{Map, Value};
+use ocplay_language::vault::is_vault;
 use ocplay_protocol::arguments;
 
 use super::Call;
@@ -107,9 +108,19 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
         .iter()
         .map(|file| Value::from(&*file.to_string_lossy()))
         .collect();
+    let secret = files.iter().any(|file| {
+        let content = call.shared.loader.read_raw(file);
+        content.is_ok_and(|content| is_vault(&content))
+    });
     // Shown without templates resolved: they are evaluated at each use.
     let shown = Value::from_json(&Value::from(vars.clone()).to_json());
-    ActionOutcome::ok()
+    let outcome = if secret {
+        // What came out of a vault is not shown.
+        ActionOutcome::ok().with("_ansible_no_log", true)
+    } else {
+        ActionOutcome::ok()
+    };
+    outcome
         .with("ansible_facts", shown)
         .with("ansible_included_var_files", names)
         .effect(Effect::IncludeVars(vars))

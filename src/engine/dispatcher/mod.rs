@@ -370,14 +370,16 @@ impl Dispatcher {
         for name in hosts {
             let (shared, step, name) =
                 (Arc::clone(&self.shared), Arc::clone(step), Arc::clone(name));
-            let (forks, throttle) = (Arc::clone(&self.forks), throttle.clone());
+            // Hosts start in their order, each as soon as there is room.
+            let throttle = match &throttle {
+                Some(throttle) => Arc::clone(throttle).acquire_owned().await.ok(),
+                None => None,
+            };
+            let fork = Arc::clone(&self.forks).acquire_owned().await.ok();
             running.spawn(async move {
-                let _throttle = match &throttle {
-                    Some(throttle) => throttle.acquire().await.ok(),
-                    None => None,
-                };
-                let _fork = forks.acquire().await.ok();
-                task::run_on_host(&shared, &step, name).await
+                let outcome = task::run_on_host(&shared, &step, name).await;
+                drop((fork, throttle));
+                outcome
             });
         }
         let mut outcomes = Vec::new();

@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+/// What is said about ends that are neither numbers nor letters.
+pub(super) const NO_NUMBER: &str = "its ends are no numbers";
 /// Largest number of names that one range may stand for.
 const RANGE_LIMIT: usize = 1_000_000;
 
@@ -116,7 +118,7 @@ fn choices(inside: &str) -> Result<Vec<String>, String> {
             .collect());
     }
     let (Ok(from), Ok(to)) = (first.parse::<u64>(), last.parse::<u64>()) else {
-        return Err(hint);
+        return Err(format!("{hint}; {NO_NUMBER}"));
     };
     if to.saturating_sub(from) / step as u64 > RANGE_LIMIT as u64 {
         return Err(format!("a range stands for more than {RANGE_LIMIT} hosts"));

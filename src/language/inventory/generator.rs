@@ -109,9 +109,13 @@ fn parents(
         if let Some(vars) = parent.get("vars").and_then(|entry| entry.value.as_map()) {
             let mut set = Map::new();
             for entry in vars {
-                let value = templar
-                    .resolve(&entry.value.value(), scope)
-                    .map_err(|error| vec![error.diagnostic()])?;
+                let mut value = entry.value.value();
+                // What holds more than text is evaluated later, at each use.
+                if value.as_str().is_some() {
+                    value = templar
+                        .resolve(&value, scope)
+                        .map_err(|error| vec![error.diagnostic()])?;
+                }
                 set.0.insert(Key::clone(&entry.key), value);
             }
             reader.inventory.set_group_vars(&name, &set);

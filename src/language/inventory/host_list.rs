@@ -1,10 +1,17 @@
 //! Hosts given on the command line: `h1,h2:2222`.
 
+use super::sources::Attempt;
 use super::{Inventory, address};
+use crate::diagnostic::Diagnostic;
 use crate::value::{Map, Value};
 
 /// The advanced form also expands ranges.
-pub(super) fn read(list: &str, advanced: bool, inventory: &mut Inventory) {
+pub(super) fn read(
+    list: &str,
+    advanced: bool,
+    inventory: &mut Inventory,
+    warnings: &mut Vec<Diagnostic>,
+) -> Attempt {
     for part in list
         .split(',')
         .map(str::trim)
@@ -12,7 +19,24 @@ pub(super) fn read(list: &str, advanced: bool, inventory: &mut Inventory) {
     {
         // What is no name of a host stays as it is, as in Ansible.
         let (names, port) = if advanced {
-            address::expand(part).unwrap_or_else(|_| (vec![part.to_owned()], None))
+            match address::expand(part) {
+                Ok(expanded) => expanded,
+                Err(reason) if reason.ends_with(address::NO_NUMBER) => {
+                    return Err(vec![Diagnostic::error(
+                        "inventory",
+                        format!("Invalid data from string, could not parse: {reason}"),
+                    )]);
+                }
+                Err(reason) => {
+                    warnings.push(Diagnostic::warning(
+                        "inventory",
+                        format!(
+                            "Unable to parse address from hostname, leaving unchanged: {reason}"
+                        ),
+                    ));
+                    (vec![part.to_owned()], None)
+                }
+            }
         } else {
             let (name, port) = address::parse(part, false).unwrap_or((part, None));
             (vec![name.to_owned()], port)
@@ -24,6 +48,7 @@ pub(super) fn read(list: &str, advanced: bool, inventory: &mut Inventory) {
             }
         }
     }
+    Ok(())
 }
 
 pub(super) fn set_port(inventory: &mut Inventory, host: &str, port: Option<u16>) {

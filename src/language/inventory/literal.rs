@@ -28,12 +28,36 @@ impl Literal<'_> {
             return None;
         }
         match self.rest.chars().next()? {
-            '[' => self.items(']', depth).map(Value::from),
-            '(' => self.items(')', depth).map(Value::from),
+            '[' => self.items(']', depth).map(|(items, _)| items.into()),
+            // Without a comma, parentheses only group.
+            '(' => self
+                .items(')', depth)
+                .map(|(mut items, comma)| match items.pop() {
+                    Some(only) if items.is_empty() && !comma => only,
+                    Some(last) => {
+                        items.push(last);
+                        items.into()
+                    }
+                    None => items.into(),
+                }),
             '{' if !self.rest.starts_with("{{") && !self.rest.starts_with("{%") => {
-                self.mapping(depth)
+                self.braces(depth)
             }
             quote @ ('\'' | '"') => self.quoted(quote),
+            // Bytes and their kind become text.
+            'b' | 'B' | 'u' | 'U' | 'r' | 'R' if self.rest[1..].starts_with(['\'', '"']) => {
+                self.rest = &self.rest[1..];
+                let quote = self.rest.chars().next()?;
+                self.quoted(quote)
+            }
+            's' if self.rest.starts_with("set()") => {
+                self.rest = &self.rest["set()".len()..];
+                Some(Vec::new().into())
+            }
+            '.' if self.rest.starts_with("...") => {
+                self.rest = &self.rest["...".len()..];
+                Some("...".into())
+            }
             _ => self.atom(),
         }
     }
@@ -49,16 +73,28 @@ impl Literal<'_> {
         }
     }
 
-    fn items(&mut self, close: char, depth: usize) -> Option<Vec<Value>> {
+    /// Items up to a bracket, and whether there was a comma.
+    fn items(&mut self, close: char, depth: usize) -> Option<(Vec<Value>, bool)> {
         self.rest = &self.rest[1..];
         let mut out = Vec::new();
+        let mut comma = false;
         while !self.eat(close) {
             out.push(self.value(depth + 1)?);
             if !self.eat(',') {
-                return self.eat(close).then_some(out);
+                return self.eat(close).then_some((out, comma));
             }
+            comma = true;
         }
-        Some(out)
+        Some((out, comma))
+    }
+
+    /// A mapping, or a set, which becomes a list.
+    fn braces(&mut self, depth: usize) -> Option<Value> {
+        let start = self.rest;
+        self.mapping(depth).or_else(|| {
+            self.rest = start;
+            self.items('}', depth).map(|(items, _)| items.into())
+        })
     }
 
     fn mapping(&mut self, depth: usize) -> Option<Value> {
@@ -119,6 +155,10 @@ impl Literal<'_> {
         let digits = text.trim_start_matches(['-', '+']);
         if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
             return None;
+        }
+        // A complex number stays text.
+        if let Some(real) = text.strip_suffix(['j', 'J']) {
+            return real.parse::<f64>().ok().map(|_| text.into());
         }
         // Python refuses whole numbers with leading zeros.
         let padded = digits.len() > 1

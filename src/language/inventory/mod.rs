@@ -44,6 +44,8 @@ pub struct Options {
     pub unparsed_fails: bool,
     pub unparsed_warns: bool,
     pub extra_vars: Arc<Map>,
+    /// What scripts write to standard error is shown.
+    pub script_stderr: bool,
 }
 
 impl Default for Options {
@@ -58,6 +60,7 @@ impl Default for Options {
             unparsed_fails: false,
             unparsed_warns: true,
             extra_vars: Arc::default(),
+            script_stderr: true,
         }
     }
 }

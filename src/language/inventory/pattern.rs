@@ -23,6 +23,10 @@ pub enum PatternError {
         part: String,
         reason: String,
     },
+    /// A file of names.
+    File {
+        reason: String,
+    },
 }
 
 impl std::fmt::Display for PatternError {
@@ -31,6 +35,7 @@ impl std::fmt::Display for PatternError {
             Self::NoMatch { part, .. } => {
                 write!(f, "Could not match supplied host pattern, ignoring: {part}")
             }
+            Self::File { reason } => f.write_str(reason),
             Self::Invalid { part, reason } => {
                 write!(f, "the pattern '{part}' is not valid: {reason}")
             }
@@ -82,12 +87,16 @@ pub fn select(
 }
 
 fn lines(file: &str, loader: &dyn Loader) -> Result<Vec<String>, PatternError> {
+    let wrong = |reason: String| PatternError::File { reason };
+    let path = Path::new(file);
+    if loader.is_dir(path) {
+        return Err(wrong(format!(
+            "Limit starting with \"@\" must be a file, not a directory: {file}"
+        )));
+    }
     let bytes = loader
-        .read(Path::new(file))
-        .map_err(|error| PatternError::Invalid {
-            part: format!("@{file}"),
-            reason: error.to_string(),
-        })?;
+        .read(path)
+        .map_err(|_| wrong(format!("Unable to find limit file {file}")))?;
     Ok(String::from_utf8_lossy(&bytes)
         .lines()
         .map(str::trim)

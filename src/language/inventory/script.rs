@@ -24,6 +24,11 @@ pub(super) fn read(path: &Path, reader: &mut Reader<'_>) -> Attempt {
             )));
         }
     };
+    if reader.options.script_stderr && !answer.err.trim().is_empty() {
+        reader
+            .warnings
+            .push(Diagnostic::warning("inventory", answer.err.trim()));
+    }
     let mut hosts = IndexSet::new();
     let mut known: Option<&Object<String, Json>> = None;
     for (name, data) in &groups {

@@ -271,8 +271,12 @@ impl<'a> Reader<'a> {
         let path = PathBuf::from(source);
         if matches!(kind, "host_list" | "advanced_host_list") {
             return is_list(source, &*loader).then(|| {
-                host_list::read(source, kind == "advanced_host_list", &mut self.inventory);
-                Ok(())
+                host_list::read(
+                    source,
+                    kind == "advanced_host_list",
+                    &mut self.inventory,
+                    &mut self.warnings,
+                )
             });
         }
         if !loader.is_file(&path) {

@@ -62,6 +62,30 @@ fn values_are_python_literals() {
 }
 
 #[test]
+fn unusual_literals() {
+    for (text, wanted) in [
+        ("b'x'", serde_json::json!("x")),
+        ("{1, 2}", serde_json::json!([1, 2])),
+        ("set()", serde_json::json!([])),
+        ("(1)", serde_json::json!(1)),
+        ("(1,)", serde_json::json!([1])),
+        ("(1, 'a')", serde_json::json!([1, "a"])),
+        ("1j", serde_json::json!("1j")),
+        (
+            "[..., {'k': None}]",
+            serde_json::json!(["...", {"k": null}]),
+        ),
+        ("host-01.internal", serde_json::json!("host-01.internal")),
+        ("{{ x }}", serde_json::json!("{{ x }}")),
+        ("1 2", serde_json::json!("1 2")),
+    ] {
+        let inventory = from_ini(&format!("[all:vars]\nv={text}\n"));
+        let vars = &inventory.group("all").unwrap().vars;
+        assert_eq!(vars.get("v").unwrap().to_json(), wanted, "{text}");
+    }
+}
+
+#[test]
 fn groups_are_sorted_by_depth_then_name() {
     let inventory = from_ini(SAMPLE);
     let groups = inventory.host("h3").unwrap().groups.join(" ");

@@ -12,6 +12,7 @@ use super::plugins::Plugins;
 use super::run::{Code, Unit, Vm};
 use super::syntax::{self, Mistake};
 use super::{Jinja, python};
+use crate::diagnostic::Diagnostic;
 use crate::loader::Loader;
 use crate::source::{Source, Span};
 use crate::value::Encrypted;
@@ -84,7 +85,7 @@ struct Parsed {
 #[derive(Default)]
 struct Warnings {
     seen: HashSet<String>,
-    waiting: Vec<String>,
+    waiting: Vec<Diagnostic>,
 }
 
 /// What every evaluation of a run shares.
@@ -111,14 +112,24 @@ impl Inner {
         self.plugins.clone()
     }
 
+    /// A form that still works, but should not be used.
     pub(super) fn warn(&self, message: &str) {
+        self.remark("deprecated", message);
+    }
+
+    /// Something that went wrong and that was to be no error.
+    pub(super) fn mishap(&self, message: &str) {
+        self.remark("template", message);
+    }
+
+    fn remark(&self, code: &'static str, message: &str) {
         let mut warnings = lock(&self.warnings);
         if warnings.seen.insert(message.to_owned()) {
-            warnings.waiting.push(message.to_owned());
+            warnings.waiting.push(Diagnostic::warning(code, message));
         }
     }
 
-    pub(super) fn take_warnings(&self) -> Vec<String> {
+    pub(super) fn take_warnings(&self) -> Vec<Diagnostic> {
         std::mem::take(&mut lock(&self.warnings).waiting)
     }
 

@@ -269,7 +269,7 @@ fn lookup(vm: &mut Vm<'_>, given: &Given, as_list: bool) -> Result<Jinja, Error>
                     || error.detail().unwrap_or_default().to_owned(),
                     |inner| inner.message.clone(),
                 );
-                vm.context.templar.warn(&format!(
+                vm.context.templar.mishap(&format!(
                     "An error occurred while running the lookup plugin '{name}'. {reason}"
                 ));
             } else if errors != "ignore" {

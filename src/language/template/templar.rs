@@ -43,7 +43,7 @@ impl Templar {
 
     /// Warnings since the last time, each text once in a run.
     #[must_use]
-    pub fn take_warnings(&self) -> Vec<String> {
+    pub fn take_warnings(&self) -> Vec<Diagnostic> {
         self.inner.take_warnings()
     }
 
@@ -177,7 +177,7 @@ impl Templar {
                 Value::Str(_) => Ok(Value::Null),
                 other => {
                     self.inner.warn(
-                        "conditions are expressions by themselves and need no {{ }} or {% %} around them",
+                        "Conditionals should not be surrounded by templating delimiters such as {{ }} or {% %}.",
                     );
                     Ok(other)
                 }

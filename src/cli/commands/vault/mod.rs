@@ -30,12 +30,12 @@ pub(crate) fn run(args: &VaultCommandArgs, config: &Config) -> Outcome {
             files,
         } => {
             let [file] = &files[..] else {
-                return Err(wrong(
+                return Err(wrong_words(
                     "ansible-vault create can take only one filename argument",
                 ));
             };
             if !skip_tty_check && !std::io::stdout().is_terminal() {
-                return Err(wrong("not a tty, editor cannot be opened"));
+                return Err(wrong_words("not a tty, editor cannot be opened"));
             }
             let sealer = Sealer::new(config, secrets, encrypt_vault_id.as_deref())?;
             editor::create(file, &sealer, config)?;
@@ -123,6 +123,11 @@ pub(crate) fn run(args: &VaultCommandArgs, config: &Config) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A mistake in the words of the command line.
+fn wrong_words(message: impl Into<String>) -> Vec<Diagnostic> {
+    vec![Diagnostic::error("options", message)]
+}
+
 fn wrong(message: impl Into<String>) -> Vec<Diagnostic> {
     vec![Diagnostic::error("vault", message)]
 }
@@ -188,7 +193,7 @@ impl Sealer {
         let label = encrypt_label(config, label);
         if keys.secrets().len() > 1 && label.is_none() {
             let known: Vec<&str> = keys.secrets().iter().map(VaultSecret::label).collect();
-            return Err(wrong(format!(
+            return Err(wrong_words(format!(
                 "The vault-ids {} are available to encrypt. Specify the vault-id to encrypt with --encrypt-vault-id",
                 known.join(",")
             )));

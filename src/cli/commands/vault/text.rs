@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Read};
 
-use super::{Done, Sealer, VaultCommand, file, wrong};
+use super::{Done, Sealer, VaultCommand, file, wrong, wrong_words};
 use crate::prompt;
 use crate::render::print_error;
 
@@ -29,7 +29,7 @@ pub(super) fn check(command: &VaultCommand) -> Done {
     };
     let dash = texts.iter().any(|text| text == "-");
     if *prompt && (dash || stdin_name.is_some()) {
-        return Err(wrong(
+        return Err(wrong_words(
             "The --prompt option is not supported if also reading input from stdin",
         ));
     }
@@ -37,7 +37,7 @@ pub(super) fn check(command: &VaultCommand) -> Done {
         return Ok(());
     }
     if texts.iter().any(String::is_empty) {
-        return Err(wrong(
+        return Err(wrong_words(
             "The plaintext provided from the command line args was empty, not encrypting",
         ));
     }
@@ -118,7 +118,7 @@ fn asked(show: bool) -> Result<Plain, Vec<ocplay_language::diagnostic::Diagnosti
         prompt::hidden("String to encrypt (hidden): ")?
     };
     if text.is_empty() {
-        return Err(wrong(
+        return Err(wrong_words(
             "The plaintext provided from the prompt was empty, not encrypting",
         ));
     }
@@ -140,7 +140,7 @@ fn from_stdin(name: Option<String>) -> Result<Plain, Vec<ocplay_language::diagno
         .read_to_string(&mut text)
         .map_err(|error| wrong(format!("standard input cannot be read: {error}")))?;
     if text.is_empty() {
-        return Err(wrong("stdin was empty, not encrypting"));
+        return Err(wrong_words("stdin was empty, not encrypting"));
     }
     if std::io::stdout().is_terminal() && !text.ends_with('\n') {
         print_error("\n");

@@ -21,6 +21,7 @@ mod regex;
 mod select;
 mod text;
 pub(super) mod time;
+mod vault;
 
 pub(super) use general::truth;
 pub(super) use hash::{crypt, random_text};
@@ -57,6 +58,7 @@ const FAMILIES: &[(&str, &[Row])] = &[
     (BUILTIN, path::ROWS),
     (BUILTIN, time::ROWS),
     (BUILTIN, hash::ROWS),
+    (BUILTIN, vault::ROWS),
     (UTILS, ip::ROWS),
     (GENERAL, query::ROWS),
 ];

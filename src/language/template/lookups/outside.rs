@@ -13,7 +13,7 @@ use crate::vars::Level;
 
 pub(super) const ROWS: &[Row] = &[
     ("file", "lstrip rstrip", file),
-    ("unvault", "", file),
+    ("unvault", "", unvault),
     (
         "template",
         "template_vars trim_blocks lstrip_blocks variable_start_string variable_end_string comment_start_string comment_end_string convert_data jinja2_native",
@@ -40,6 +40,19 @@ fn file(call: &Call<'_>) -> Result<Vec<Jinja>, Error> {
                 text = text.trim_start().to_owned();
             }
             Ok(Jinja::from(text))
+        })
+        .collect()
+}
+
+/// A file as it is, decrypted where it is encrypted.
+fn unvault(call: &Call<'_>) -> Result<Vec<Jinja>, Error> {
+    call.texts()?
+        .into_iter()
+        .map(|name| {
+            let path = call
+                .find("files", &name)
+                .ok_or_else(|| call.fail(format!("no file '{name}' was found")))?;
+            call.read(&path).map(Jinja::from)
         })
         .collect()
 }

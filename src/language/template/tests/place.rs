@@ -9,6 +9,10 @@ use crate::template::args::Args;
 use crate::template::context;
 
 pub(super) const ROWS: &[Row] = &[
+    (&["vaulted_file"], "value", |_, args| {
+        let content = std::fs::read(path(args)?).unwrap_or_default();
+        Ok(crate::vault::is_vault(&content))
+    }),
     (&["file", "is_file"], "value", |_, args| {
         Ok(path(args)?.is_file())
     }),
