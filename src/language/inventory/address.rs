@@ -92,7 +92,11 @@ fn choices(inside: &str) -> Result<Vec<String>, String> {
     let (first, last, step) = match parts[..] {
         [first, last] => (first, last, "1"),
         [first, last, step] => (first, last, step),
-        _ => return Err(hint),
+        _ => {
+            return Err(format!(
+                "{hint}; host range must be begin:end or begin:end:step"
+            ));
+        }
     };
     let step: usize = step
         .parse()
@@ -101,15 +105,17 @@ fn choices(inside: &str) -> Result<Vec<String>, String> {
         .ok_or_else(|| hint.clone())?;
     let first = if first.is_empty() { "0" } else { first };
     if last.is_empty() {
-        return Err(hint);
+        return Err(format!("{hint}; host range must specify end value"));
     }
     let padded = first.len() > 1 && first.starts_with('0');
     if padded && first.len() != last.len() {
-        return Err(format!("{hint}; both ends need the same number of digits"));
+        return Err(format!(
+            "{hint}; host range must specify equal-length begin and end formats"
+        ));
     }
     if let (Some(from), Some(to)) = (letter(first), letter(last)) {
         if from > to {
-            return Err(hint);
+            return Err(format!("{hint}; host range must have begin <= end"));
         }
         return Ok(LETTERS[from..=to]
             .iter()

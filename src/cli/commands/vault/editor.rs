@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use ocplay_language::diagnostic::Diagnostic;
-use ocplay_language::vault::Keyring;
+use ocplay_language::vault::{Envelope, Keyring};
 
 use super::{Done, Sealer, file, open, wrong};
 use crate::config::Config;
@@ -41,11 +41,22 @@ pub(super) fn edit(path: &Path, keys: &Keyring, config: &Config) -> Done {
     if text == plain {
         return Ok(());
     }
+    // The file keeps its label, whatever that of the secret is.
+    let label = label_of(path)?;
     let sealer = Sealer {
         secret: secret.clone(),
         salt: None,
     };
-    file::replace(path, sealer.seal(&text)?.as_bytes())
+    let sealed = sealer.seal_as(&text, label.as_deref())?;
+    file::replace(path, sealed.as_bytes())
+}
+
+fn label_of(path: &Path) -> Result<Option<String>, Vec<Diagnostic>> {
+    let content = file::read(path)?;
+    let envelope = Envelope::parse(&String::from_utf8_lossy(&content));
+    envelope
+        .map(|envelope| envelope.label().map(str::to_owned))
+        .map_err(|error| wrong(error.to_string()))
 }
 
 /// Lets a person edit a text in a file that nobody else can read and that is

@@ -221,8 +221,11 @@ impl Sealer {
 
     /// Encrypts under the secret's own label.
     fn seal(&self, plain: &[u8]) -> Result<String, Vec<Diagnostic>> {
-        let label = self.secret.label();
-        Envelope::seal(plain, &self.secret, Some(label), self.salt.as_deref())
+        self.seal_as(plain, Some(self.secret.label()))
+    }
+
+    fn seal_as(&self, plain: &[u8], label: Option<&str>) -> Result<String, Vec<Diagnostic>> {
+        Envelope::seal(plain, &self.secret, label, self.salt.as_deref())
             .map_err(|error| wrong(error.to_string()))
     }
 }
