@@ -13,6 +13,7 @@ use ocplay_language::template::{Templar, TemplateError};
 use ocplay_language::value::{Map, Value, is_template};
 use ocplay_language::vars::precedence::Level;
 use ocplay_language::vars::scope::Scope;
+use ocplay_protocol::Diff;
 use sha2::{Digest, Sha256};
 
 use crate::actions::{self, Call};
@@ -697,10 +698,37 @@ fn finished_result(outcome: &ActionOutcome) -> Value {
         result.insert("skipped", true);
     }
     result.insert("failed", outcome.failed);
+    let whole = !result.contains_key("results") && !result.contains_key("diff");
+    if whole && !outcome.diff.is_empty() {
+        result.insert("diff", differences(&outcome.diff));
+    }
     if outcome.failed && !result.contains_key("results") && !result.contains_key("exception") {
         result.insert("exception", NO_TRACEBACK);
     }
     result.into()
+}
+
+/// Changes as playbooks find them in a result.
+fn differences(all: &[Diff]) -> Value {
+    let one = |diff: &Diff| -> Value {
+        let mut map = Map::new();
+        if !diff.prepared.is_empty() {
+            map.insert("prepared", diff.prepared.as_str());
+            return map.into();
+        }
+        for (name, text) in [
+            ("before_header", &diff.before_header),
+            ("before", &diff.before),
+            ("after_header", &diff.after_header),
+            ("after", &diff.after),
+        ] {
+            if !text.is_empty() || !name.ends_with("header") {
+                map.insert(name, text.as_str());
+            }
+        }
+        map.into()
+    };
+    Value::from(all.iter().map(one).collect::<Vec<Value>>())
 }
 
 fn censored(outcome: &ActionOutcome) -> serde_json::Value {

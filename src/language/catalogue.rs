@@ -213,6 +213,12 @@ impl Catalogue {
     /// Arguments that may stand as `key=value` in a line of free text.
     #[must_use]
     pub fn line_options(&self, name: &str) -> Vec<&'static str> {
+        if matches!(
+            short_module_name(name),
+            "include_tasks" | "import_tasks" | "include"
+        ) {
+            return vec!["file"];
+        }
         self.get(name).map_or_else(Vec::new, |info| {
             info.args
                 .iter()

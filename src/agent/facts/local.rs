@@ -82,7 +82,14 @@ fn parse(text: &str, path: &Path) -> Value {
         };
         match current.as_ref().and_then(|name| sections.get_mut(name)) {
             Some(Value::Object(section)) => {
-                section.insert(name.trim().to_lowercase(), Value::from(value.trim()));
+                let Some(value) = interpolated(value.trim(), section) else {
+                    return Value::String(format!(
+                        "error loading facts as ini - please check content: {} ('%' must be \
+                         written '%%')",
+                        path.display()
+                    ));
+                };
+                section.insert(name.trim().to_lowercase(), Value::from(value));
             }
             _ => {
                 return Value::String(format!(
@@ -93,6 +100,26 @@ fn parse(text: &str, path: &Path) -> Value {
         }
     }
     Value::Object(sections)
+}
+
+/// `%%` stands for a percent sign, `%(name)s` for a value of the section.
+fn interpolated(value: &str, section: &Map<String, Value>) -> Option<String> {
+    let mut out = String::with_capacity(value.len());
+    let mut rest = value;
+    while let Some(at) = rest.find('%') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(tail) = rest.strip_prefix('%') {
+            out.push('%');
+            rest = tail;
+        } else {
+            let (name, tail) = rest.strip_prefix('(')?.split_once(")s")?;
+            out.push_str(section.get(&name.to_lowercase())?.as_str()?);
+            rest = tail;
+        }
+    }
+    out.push_str(rest);
+    Some(out)
 }
 
 #[cfg(test)]
@@ -109,5 +136,10 @@ mod tests {
             json!({"one": {"key": "v"}, "two": {"b": "2"}})
         );
         assert!(parse("key=value", path).is_string());
+        assert!(parse("[a]\nk = 5 % of", path).is_string());
+        assert_eq!(
+            parse("[a]\nx = 1%%\ny = %(x)s!", path),
+            json!({"a": {"x": "1%", "y": "1%!"}})
+        );
     }
 }

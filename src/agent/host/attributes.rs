@@ -5,7 +5,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use ocplay_protocol::Diff;
+use ocplay_protocol::{Diff, coerce};
 use rustix::fs::IFlags;
 use serde_json::{Map, Value};
 
@@ -20,7 +20,8 @@ pub(crate) struct Attributes {
     /// Flags in the manner of `chattr`.
     pub(crate) flags: Option<String>,
     pub(crate) context: Context,
-    pub(crate) unsafe_writes: bool,
+    /// By default what `ANSIBLE_UNSAFE_WRITES` says on the host.
+    pub(crate) unsafe_writes: Option<bool>,
 }
 
 /// Parts of an SELinux context.
@@ -53,7 +54,10 @@ impl Attributes {
             mode: self.mode.clone(),
             flags: self.flags.clone(),
             context: self.context.clone(),
-            unsafe_writes: self.unsafe_writes,
+            unsafe_writes: self.unsafe_writes.unwrap_or_else(|| {
+                look.variable("ANSIBLE_UNSAFE_WRITES")
+                    .is_some_and(|value| coerce::boolean(&value.into()) == Ok(true))
+            }),
             ..Settled::default()
         };
         if let Some(owner) = self.owner.as_deref().filter(|name| !name.is_empty()) {
@@ -351,7 +355,7 @@ macro_rules! file_arguments {
                 /// Level part of the SELinux context.
                 selevel: Option<String>,
                 /// Write in place where the file cannot be replaced, as with a single file mounted into a container.
-                unsafe_writes: bool = false,
+                unsafe_writes: Option<bool>,
             }
         }
 

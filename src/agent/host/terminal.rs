@@ -19,7 +19,7 @@ const MOST_UNREAD: usize = 1 << 20;
 
 /// What came of it.
 pub(crate) struct Talk {
-    pub(crate) output: String,
+    pub(crate) output: Vec<u8>,
     /// `None`: it was ended, since it asked nothing that has an answer for
     /// too long, or by a signal.
     pub(crate) code: Option<i32>,
@@ -102,7 +102,7 @@ fn talk(
     controller: &OwnedFd,
     patience: Option<Duration>,
     answer: &mut Answer<'_>,
-) -> Result<(String, bool), Failure> {
+) -> Result<(Vec<u8>, bool), Failure> {
     let mut all = Vec::new();
     let mut unread = 0;
     let mut asked = Instant::now();
@@ -111,7 +111,7 @@ fn talk(
     loop {
         look.go_on()?;
         if patience.is_some_and(|limit| asked.elapsed() > limit) {
-            return Ok((text(&all), false));
+            return Ok((all, false));
         }
         let limit = Timespec::try_from(Duration::from_millis(200)).unwrap_or_default();
         let mut ready = [PollFd::from_borrowed_fd(controller.as_fd(), PollFlags::IN)];
@@ -122,7 +122,7 @@ fn talk(
         }
         match rustix::io::read(controller, &mut *buffer) {
             // A terminal whose program has gone says so by an error.
-            Ok(0) | Err(rustix::io::Errno::IO) => return Ok((text(&all), true)),
+            Ok(0) | Err(rustix::io::Errno::IO) => return Ok((all, true)),
             Ok(length) => all.extend_from_slice(&buffer[..length]),
             Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => continue,
             Err(error) => return Err(error).explain("read from the program"),

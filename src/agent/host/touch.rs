@@ -161,7 +161,7 @@ impl Touch {
     pub(crate) fn validate(&mut self, staged: &Staged, template: &str) -> Result<(), Failure> {
         if !template.contains("%s") {
             return Err(Failure::new(format!(
-                "validate must contain %s, which stands for the new file: {template}"
+                "validate must contain %s: {template} (%s stands for the new file)"
             )));
         }
         let path = words::quote(&staged.path().to_string_lossy());
@@ -171,7 +171,8 @@ impl Touch {
             return Ok(());
         }
         let message = format!(
-            "the new content did not pass '{template}', so nothing was replaced: {}",
+            "failed to validate: rc:{} error:{}; nothing was replaced",
+            output.code,
             output.complaint()
         );
         Err(output.failure(message).with("exit_status", output.code))

@@ -123,9 +123,11 @@ impl Module for Expect {
             answer(&mut questions, text)
         })?;
         let took = clock.elapsed();
+        let output = String::from_utf8(talk.output)
+            .map_err(|_| Failure::new("Refusing to deserialize an invalid UTF8 string value."))?;
         let result = Return::new()
             .with("cmd", plan.line)
-            .with("stdout", talk.output.trim_end_matches(['\r', '\n']))
+            .with("stdout", output.trim_end_matches(['\r', '\n']))
             .with("rc", talk.code)
             .with("start", Moment::local(start).full())
             .with("end", Moment::local(start + took).full())

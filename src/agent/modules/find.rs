@@ -405,7 +405,10 @@ impl Search<'_> {
         if output.ok() {
             return Ok(output.out());
         }
-        if output.err().contains("supported") || output.err().contains("unknown") {
+        if ["supported", "unknown", "failed to start"]
+            .iter()
+            .any(|word| output.err().contains(word))
+        {
             return Err(Failure::new(format!("unknown encoding: {encoding}")));
         }
         Err(wrong())

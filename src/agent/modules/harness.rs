@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use ocplay_protocol::{ArgKind, Arguments, ModuleInfo, Outcome, Place, catalogue};
+use ocplay_protocol::{ArgKind, Arguments, ModuleInfo, Outcome, Place, catalogue, coerce};
 use serde_json::{Map, Value};
 
 use super::{Module, Verdict};
@@ -156,6 +156,14 @@ fn expand_paths(kind: &ArgKind, value: &mut Value, look: &Look) {
     match (kind, value) {
         (ArgKind::Path, Value::String(path)) if path.contains(['~', '$']) => {
             *path = look.expand(path);
+        }
+        // A text stands for a list, too.
+        (ArgKind::List(kind), value @ Value::String(_)) if **kind == ArgKind::Path => {
+            if let Ok(items) = coerce::list(value) {
+                let mut items = Value::Array(items);
+                expand_paths(&ArgKind::List(kind.clone()), &mut items, look);
+                *value = items;
+            }
         }
         (ArgKind::List(kind), Value::Array(items)) => {
             for item in items {

@@ -56,6 +56,7 @@ pub fn check(plan: &Plan, resolver: &Resolver, strictness: Strictness) -> Vec<Di
         forgiven: false,
         conditional: false,
         uncertain: false,
+        local: false,
     };
     for play in &plan.plays {
         checker.play(play);
@@ -76,6 +77,20 @@ struct Checker<'a> {
     conditional: bool,
     /// The file that is being read is included only under a condition.
     uncertain: bool,
+    /// Some task works on the controller and may make files there.
+    local: bool,
+}
+
+/// Whether a task works on the controller, or may.
+fn works_here(context: &Context) -> bool {
+    let local = |keyword| {
+        context.get(keyword).is_some_and(|word| {
+            word.value
+                .as_str()
+                .is_none_or(|name| name.contains("local") || is_template(name))
+        })
+    };
+    local(Keyword::DelegateTo) || local(Keyword::Connection)
 }
 
 impl Checker<'_> {
@@ -85,7 +100,8 @@ impl Checker<'_> {
             "missing-file" | "unknown-role" | "unsupported-module"
         );
         let absent = self.strictness.listing && diagnostic.code == "unsupported-module";
-        if absent || self.forgiven || self.uncertain || (self.conditional && maybe) {
+        let made = self.local && diagnostic.code == "missing-file";
+        if absent || made || self.forgiven || self.uncertain || (self.conditional && maybe) {
             diagnostic.severity = Severity::Warning;
         }
         let known = self.found.iter().any(|old| {
@@ -113,6 +129,7 @@ impl Checker<'_> {
                 .node
                 .each_task(&mut |task| listed.push(Arc::clone(task)));
         }
+        self.local |= listed.iter().any(|task| works_here(&task.context));
         for task in &listed {
             dynamic_roles |= matches!(task.module(), "include_role" | "include");
             self.task(task);

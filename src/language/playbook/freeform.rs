@@ -8,6 +8,9 @@
 pub struct Pairs {
     pub pairs: Vec<(String, String)>,
     pub rest: String,
+    /// The same as a shell gets it: lines joined where one ends in a
+    /// backslash, and a last line that ends.
+    pub script: String,
 }
 
 /// Splits a line. With `only` given, other keys stay in the free text (that
@@ -21,13 +24,96 @@ pub fn split_pairs(line: &str, only: Option<&[&str]>) -> Pairs {
         let pair = split_at_equals(word)
             .filter(|(key, _)| is_key(key) && only.is_none_or(|only| only.contains(key)));
         if let Some((key, value)) = pair {
-            out.pairs.push((key.to_owned(), unquote(value).to_owned()));
+            let value = unescape(value);
+            out.pairs.push((key.to_owned(), unquote(&value).to_owned()));
             out.rest.push_str(&line[rest_from..start]);
             rest_from = end;
         }
     }
     out.rest.push_str(&line[rest_from..]);
+    let end = if out.rest.ends_with('\n') { "\n" } else { "" };
     out.rest = out.rest.trim().to_owned();
+    out.script = format!("{}{end}", joined(&out.rest));
+    out
+}
+
+/// Lines that end in a backslash of its own are joined with the next, outside
+/// of quotes.
+fn joined(text: &str) -> String {
+    if !text.contains("\\\n") {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut quote = None;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (None, '\\') if chars.peek() == Some(&'\n') && out.ends_with([' ', '\n', '\t']) => {
+                chars.next();
+                continue;
+            }
+            (None | Some('"'), '\\') => {
+                out.push(c);
+                out.extend(chars.next());
+                continue;
+            }
+            (Some(open), c) if c == open => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            _ => {}
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// The escapes that Python knows, as they count in `name=value`.
+fn unescape(text: &str) -> String {
+    if !text.contains('\\') {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        let tail = &rest[at + 1..];
+        let plain = match tail.chars().next() {
+            Some(c @ ('\\' | '\'' | '"')) => Some(c),
+            Some('a') => Some('\u{7}'),
+            Some('b') => Some('\u{8}'),
+            Some('f') => Some('\u{c}'),
+            Some('n') => Some('\n'),
+            Some('r') => Some('\r'),
+            Some('t') => Some('\t'),
+            Some('v') => Some('\u{b}'),
+            _ => None,
+        };
+        let digits = match tail.chars().next() {
+            Some('x') => 2,
+            Some('u') => 4,
+            Some('U') => 8,
+            _ => 0,
+        };
+        let code = tail
+            .get(1..1 + digits)
+            .filter(|_| digits > 0)
+            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
+            .and_then(char::from_u32);
+        match (plain, code) {
+            (Some(c), _) => {
+                out.push(c);
+                rest = &tail[1..];
+            }
+            (None, Some(c)) => {
+                out.push(c);
+                rest = &tail[1 + digits..];
+            }
+            (None, None) => {
+                out.push('\\');
+                rest = tail;
+            }
+        }
+    }
+    out.push_str(rest);
     out
 }
 
@@ -134,6 +220,19 @@ mod tests {
         let out = split_pairs("env A=1 prog 'b  c' chdir=/tmp", Some(&["chdir"]));
         assert_eq!(out.rest, "env A=1 prog 'b  c'");
         assert_eq!(out.pairs, [("chdir".to_owned(), "/tmp".to_owned())]);
+    }
+
+    #[test]
+    fn escapes_count_in_pairs_only() {
+        assert_eq!(
+            pairs(r"a='\b\\b\x41' b=\d"),
+            [
+                ("a".to_owned(), "\u{8}\\bA".to_owned()),
+                ("b".to_owned(), "\\d".to_owned()),
+            ]
+        );
+        let out = split_pairs("echo a \\\n\"b\nc\" \\\n| cat\n", Some(&[]));
+        assert_eq!(out.script, "echo a \"b\nc\" | cat\n");
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::ast::{Action, Arg, Block, Item, Keyword, Keywords, Loop, LoopControl, Task, Word};
+use super::ast::{
+    Action, Arg, Block, Item, Keyword, Keywords, Loop, LoopControl, Task, Word, short_module_name,
+};
 use super::freeform::split_pairs;
 use super::keywords;
 use super::reader::{self, Problems, common, word, words};
@@ -345,7 +347,8 @@ fn fill_args(out: &mut Action, node: &Node, catalogue: &Catalogue, problems: &mu
         Kind::Scalar(Value::Template(template)) => {
             line_args(out, &template.text, &node.span, catalogue);
             // `debug: "{{ options }}"`: the whole argument is one expression.
-            if out.args.is_empty() {
+            let left = out.raw.as_ref().and_then(|raw| raw.value.as_str());
+            if left.is_none_or(|left| left.trim() == template.text.trim()) && out.args.is_empty() {
                 out.raw = Some(reader::node_word(node));
             }
         }
@@ -381,9 +384,14 @@ fn line_args(out: &mut Action, line: &str, span: &Span, catalogue: &Catalogue) {
         });
     }
     if !pairs.rest.is_empty() {
-        let offset = span.text().starts_with(&pairs.rest).then_some(0);
+        let runs = matches!(
+            short_module_name(&out.name),
+            "command" | "shell" | "raw" | "script"
+        );
+        let text = if runs { &pairs.script } else { &pairs.rest };
+        let offset = span.text().starts_with(&**text).then_some(0);
         out.raw = Some(Word {
-            value: Value::trusted(&pairs.rest, span, offset),
+            value: Value::trusted(text, span, offset),
             span: span.clone(),
         });
     }
