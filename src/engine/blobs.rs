@@ -154,9 +154,15 @@ impl Cargo {
         mode: u32,
         loader: &dyn Loader,
     ) -> Result<(), String> {
-        let content = loader
-            .read(path)
-            .map_err(|error| format!("{}: {error}", path.display()))?;
+        let content = loader.read(path).map_err(|error| {
+            if error.to_string().contains("no vault secrets found") {
+                return format!(
+                    "A vault password or secret must be specified to decrypt {}",
+                    path.display()
+                );
+            }
+            format!("{}: {error}", path.display())
+        })?;
         let mut one = Self::bytes(content, mode);
         for blob in &mut one.blobs {
             blob.name.clone_from(&name);

@@ -209,6 +209,11 @@ impl Touch {
         rustix::fs::fchmod(file, Bits::from_raw_mode(bits)).explain(what())?;
         if old.is_some() {
             keep_context(destination, staged.path());
+            // The list says more than the bits, which are a part of it.
+            keep_attribute(destination, staged.path(), "system.posix_acl_access");
+            if wanted.mode.is_some() {
+                rustix::fs::fchmod(file, Bits::from_raw_mode(bits)).explain(what())?;
+            }
         }
         file.sync_all().explain(what())?;
         match staged.0.persist(destination) {
@@ -488,15 +493,14 @@ impl Touch {
 
 /// The new file keeps the security context of the one that it replaces.
 fn keep_context(old: &Path, new: &Path) {
-    let mut buffer = [0u8; 512];
-    if let Ok(length) = rustix::fs::lgetxattr(old, "security.selinux", &mut buffer[..]) {
-        rustix::fs::lsetxattr(
-            new,
-            "security.selinux",
-            &buffer[..length],
-            rustix::fs::XattrFlags::empty(),
-        )
-        .ok();
+    keep_attribute(old, new, "security.selinux");
+}
+
+fn keep_attribute(old: &Path, new: &Path, name: &str) {
+    let mut buffer = [0u8; 4096];
+    if let Ok(length) = rustix::fs::lgetxattr(old, name, &mut buffer[..]) {
+        let none = rustix::fs::XattrFlags::empty();
+        rustix::fs::lsetxattr(new, name, &buffer[..length], none).ok();
     }
 }
 

@@ -30,8 +30,8 @@ ocplay_protocol::arguments! {
         stdin_add_newline: bool = true,
         /// Drop newlines at the end of the output.
         strip_empty_ends: bool = true,
-        /// Accepted for old playbooks; the shell itself expands.
-        expand_argument_vars: bool = true,
+        /// Refused: the shell itself expands.
+        expand_argument_vars: Option<bool>,
     }
 }
 
@@ -44,6 +44,9 @@ impl Module for Shell {
     type Plan = Execution;
 
     fn check(args: &Args, look: &Look) -> Result<Verdict<Execution>, Failure> {
+        if args.expand_argument_vars.is_some() {
+            return Err("Unsupported parameters for (shell) module: expand_argument_vars".into());
+        }
         let line = args
             .raw
             .as_ref()
