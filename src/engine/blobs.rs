@@ -186,7 +186,11 @@ impl Cargo {
         let mut entries = std::fs::read_dir(folder)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(problem)?;
-        entries.sort_by_key(std::fs::DirEntry::file_name);
+        // Files first, then folders with what is in them.
+        entries.sort_by_key(|entry| {
+            let folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            (folder, entry.file_name())
+        });
         for entry in entries {
             let path = entry.path();
             let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
@@ -246,7 +250,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folders_list_everything_in_name_order() {
+    fn folders_list_everything_files_first() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("b")).unwrap();
         std::fs::write(folder.path().join("b/x"), "x").unwrap();
@@ -254,14 +258,14 @@ mod tests {
         std::os::unix::fs::symlink("a", folder.path().join("c")).unwrap();
         let cargo = Cargo::folder(folder.path(), false, None).unwrap();
         let names: Vec<&str> = cargo.blobs.iter().map(|blob| blob.name.as_str()).collect();
-        assert_eq!(names, ["", "a", "b", "b/x", "c"]);
+        assert_eq!(names, ["", "a", "c", "b", "b/x"]);
         assert!(cargo.blobs[1].inline.is_none());
         assert!(matches!(cargo.sources[1], BlobSource::File(_)));
         assert_eq!(
-            cargo.blobs[3].sha1,
+            cargo.blobs[4].sha1,
             "11f6ad8ec52a2984abaafd7c3b516503785c2072"
         );
-        assert_eq!(cargo.blobs[4].kind, BlobKind::Link("a".into()));
+        assert_eq!(cargo.blobs[2].kind, BlobKind::Link("a".into()));
     }
 
     #[test]
@@ -285,11 +289,11 @@ mod tests {
             kinds,
             [
                 ("", &BlobKind::Directory),
-                ("b", &BlobKind::Directory),
-                ("b/circle", &back),
                 ("gone", &BlobKind::Link("nowhere".into())),
                 ("twice", &BlobKind::Directory),
                 ("twice/circle", &back),
+                ("b", &BlobKind::Directory),
+                ("b/circle", &back),
             ]
         );
     }

@@ -710,25 +710,27 @@ fn finished_result(outcome: &ActionOutcome) -> Value {
 
 /// Changes as playbooks find them in a result.
 fn differences(all: &[Diff]) -> Value {
-    let one = |diff: &Diff| -> Value {
-        let mut map = Map::new();
-        if !diff.prepared.is_empty() {
-            map.insert("prepared", diff.prepared.as_str());
-            return map.into();
+    Value::from(all.iter().map(difference).collect::<Vec<Value>>())
+}
+
+/// One change as playbooks find it in a result.
+pub(crate) fn difference(diff: &Diff) -> Value {
+    let mut map = Map::new();
+    if !diff.prepared.is_empty() {
+        map.insert("prepared", diff.prepared.as_str());
+        return map.into();
+    }
+    for (name, text) in [
+        ("before_header", &diff.before_header),
+        ("before", &diff.before),
+        ("after_header", &diff.after_header),
+        ("after", &diff.after),
+    ] {
+        if !text.is_empty() || !name.ends_with("header") {
+            map.insert(name, text.as_str());
         }
-        for (name, text) in [
-            ("before_header", &diff.before_header),
-            ("before", &diff.before),
-            ("after_header", &diff.after_header),
-            ("after", &diff.after),
-        ] {
-            if !text.is_empty() || !name.ends_with("header") {
-                map.insert(name, text.as_str());
-            }
-        }
-        map.into()
-    };
-    Value::from(all.iter().map(one).collect::<Vec<Value>>())
+    }
+    map.into()
 }
 
 fn censored(outcome: &ActionOutcome) -> serde_json::Value {

@@ -155,6 +155,9 @@ impl Module for FileModule {
         if was != state.word() {
             job.properties.put("state", was, state.word());
         }
+        if state != State::Absent && look.is_check() {
+            job.unknown_owners();
+        }
         match state {
             State::Absent => job.absent()?,
             State::Directory => job.directory()?,
@@ -162,9 +165,6 @@ impl Module for FileModule {
             State::Touch => job.touch(),
             State::Link => job.link()?,
             State::Hard => job.hard_link()?,
-        }
-        if state != State::Absent && look.is_check() {
-            job.unknown_owners();
         }
         let Job {
             work,

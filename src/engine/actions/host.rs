@@ -74,7 +74,7 @@ pub(super) async fn execute_with(
         Progress::File(data, last) => file(data, last),
     };
     match link.run(request, &sources, &mut progress).await {
-        Ok(outcome) => from_agent(outcome),
+        Ok(outcome) => from_agent(module, outcome),
         Err(LinkError::Lost(reason)) => ActionOutcome::unreachable(format!(
             "the connection to {} was lost while the task ran: {reason}. Whether it took effect is not known; run it again",
             call.worker()
@@ -100,7 +100,10 @@ fn wrong_arguments(call: &Call<'_>, module: &str, args: &Json) -> Option<ActionO
     None
 }
 
-fn from_agent(outcome: Outcome) -> ActionOutcome {
+/// Modules whose results hold a list of changes; the others have one.
+const DIFF_LISTS: [&str; 3] = ["copy", "lineinfile", "blockinfile"];
+
+fn from_agent(module: &str, outcome: Outcome) -> ActionOutcome {
     let parsed: Result<Json, _> = serde_json::from_str(&outcome.result);
     let mut result = match parsed.as_ref().map(Value::from_json) {
         Ok(Value::Map(map)) => Map::clone(&map),
@@ -111,6 +114,12 @@ fn from_agent(outcome: Outcome) -> ActionOutcome {
     let mut effects = Vec::new();
     if let Some(Value::Map(facts)) = result.get("ansible_facts") {
         effects.push(Effect::Facts(Map::clone(facts)));
+    }
+    if let [diff] = &outcome.diff[..]
+        && !DIFF_LISTS.contains(&module)
+        && !result.contains_key("diff")
+    {
+        result.insert("diff", crate::task::difference(diff));
     }
     result.remove("changed");
     result.remove("failed");
