@@ -1,7 +1,7 @@
 # Every target is one line; see README.md. OCPLAY may name a binary that is there already.
 OCPLAY ?= target/release/ocplay
 
-.PHONY: lab test bench clean
+.PHONY: lab test bench clean oracle
 
 # From a fresh Debian 12 machine with Rust to a running site: hosts, playbook, proof.
 lab: ; bin/lab
@@ -14,3 +14,7 @@ clean: ; -$(OCPLAY) lab down -i lab.ini; cargo clean
 
 # Cost of a run that does nothing, beside OpenSSH's client; prints the ratio.
 bench: ; benches/noop.sh
+
+# Compares the recorded cases of the language with a real ansible-core, and
+# fails on drift; ANSIBLE_PYTHON names a Python that has it.
+oracle: ; bin/oracle

@@ -49,7 +49,7 @@ pub(crate) fn items(
                 one => vec![one],
             };
             templar
-                .lookup(name, &terms, &Map::new(), scope)
+                .lookup(name, &terms, planned.module(), scope)
                 .map(Items::Of)
                 .map_err(template)
         }

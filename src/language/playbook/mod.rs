@@ -1,7 +1,7 @@
 //! Playbooks: from YAML nodes to plays, blocks and tasks.
 
 pub mod ast;
-mod freeform;
+pub(crate) mod freeform;
 mod keywords;
 mod parse_play;
 mod parse_task;

@@ -1,6 +1,6 @@
 //! Behaviour recorded from ansible-core 2.19: every file of
-//! `cases/template`. A line is a template (`\n` for a line end), the next one
-//! its value as Python's `repr` shows it after `=>`, or a part of the message
+//! `cases/template`. A line is a template (`\n` for a line end), or a
+//! condition after `when `, the next one its value as Python's `repr` shows it after `=>`, or a part of the message
 //! after `!!`. A line `vars {...}` sets the variables, as JSON.
 
 use std::fmt::Write;
@@ -75,7 +75,13 @@ fn check(path: &Path, failures: &mut String) {
         }
         let template = trusted(&serde_json::Value::String(line.replace("\\n", "\n")));
         let (_, wanted) = lines.next().unwrap_or((0, "nothing"));
-        let result = templar.resolve(&template, &variables);
+        let result = match line.strip_prefix("when ") {
+            Some(condition) => {
+                let condition = trusted(&serde_json::Value::String(condition.replace("\\n", "\n")));
+                templar.condition(&condition, &variables).map(Value::Bool)
+            }
+            None => templar.resolve(&template, &variables),
+        };
         let fits = match &result {
             Ok(value) => wanted
                 .strip_prefix("=> ")

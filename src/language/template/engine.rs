@@ -25,8 +25,10 @@ pub(super) enum Mode {
     Template,
     /// A bare expression.
     Expression,
-    /// A whole file.
+    /// A whole file, as text.
     File,
+    /// A whole file; one expression alone keeps its type.
+    Whole,
 }
 
 /// Where a text comes from.
@@ -146,7 +148,7 @@ impl Inner {
                 (Mode::Template, _) => &parsed.scalars,
                 (Mode::Expression, false) => &parsed.expressions,
                 (Mode::Expression, true) => &parsed.conditions,
-                (Mode::File, _) => parsed.files.get(&**options)?,
+                (Mode::File | Mode::Whole, _) => parsed.files.get(&**options)?,
             }
             .get(text)
             .cloned()
@@ -154,7 +156,7 @@ impl Inner {
         if let Some(code) = known(&lock(&self.parsed)) {
             return Ok(code);
         }
-        let raw = mode != Mode::File && !condition;
+        let raw = matches!(mode, Mode::Template | Mode::Expression) && !condition;
         let tree = syntax::parse(text, options, mode, raw)?;
         let code = Arc::new(Code {
             tree,
@@ -165,7 +167,9 @@ impl Inner {
             (Mode::Template, _) => &mut parsed.scalars,
             (Mode::Expression, false) => &mut parsed.expressions,
             (Mode::Expression, true) => &mut parsed.conditions,
-            (Mode::File, _) => parsed.files.entry(FileOptions::clone(options)).or_default(),
+            (Mode::File | Mode::Whole, _) => {
+                parsed.files.entry(FileOptions::clone(options)).or_default()
+            }
         };
         shelf.insert(text.into(), Arc::clone(&code));
         Ok(code)
@@ -215,7 +219,7 @@ impl Inner {
             let text = restore_newlines(text, job.text, &options.newline_sequence);
             return Ok(Jinja::from(text));
         }
-        if job.mode == Mode::Template
+        if matches!(job.mode, Mode::Template | Mode::Whole)
             && job.text.ends_with('\n')
             && let Some(text) = value.as_str()
         {

@@ -6,22 +6,24 @@ use super::python;
 use crate::value::{Key, Value};
 
 /// How JSON is laid out.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Layout {
     pub(super) indent: Option<usize>,
     pub(super) sort_keys: bool,
     pub(super) ascii: bool,
     /// Between items and between a key and its value.
-    pub(super) separators: (&'static str, &'static str),
+    pub(super) separators: (String, String),
 }
 
 impl Layout {
-    pub(super) const PLAIN: Self = Self {
-        indent: None,
-        sort_keys: false,
-        ascii: true,
-        separators: (", ", ": "),
-    };
+    pub(super) fn plain() -> Self {
+        Self {
+            indent: None,
+            sort_keys: false,
+            ascii: true,
+            separators: (", ".to_owned(), ": ".to_owned()),
+        }
+    }
 }
 
 pub(super) fn write(value: &Value, layout: &Layout) -> Result<String, Error> {
@@ -71,7 +73,7 @@ fn put(out: &mut String, value: &Value, layout: &Layout, depth: usize) -> Result
             for (index, (key, item)) in entries.into_iter().enumerate() {
                 next(out, layout, depth + 1, index);
                 quote(out, &key_text(key), layout.ascii);
-                out.push_str(layout.separators.1);
+                out.push_str(&layout.separators.1);
                 put(out, item, layout, depth + 1)?;
             }
             end(out, layout, depth);
@@ -93,7 +95,7 @@ fn key_text(key: &Key) -> String {
 
 fn next(out: &mut String, layout: &Layout, depth: usize, index: usize) {
     if index > 0 {
-        out.push_str(layout.separators.0);
+        out.push_str(&layout.separators.0);
     }
     end(out, layout, depth);
 }

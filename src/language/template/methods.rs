@@ -1,5 +1,7 @@
 //! Methods that Python's own types have.
 
+use std::sync::LazyLock;
+
 use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind};
 
@@ -334,7 +336,8 @@ fn text(value: &Jinja, method: &str, args: &Given) -> Option<Result<Jinja, Error
     };
     Some(match method {
         "upper" => plain(text.to_uppercase()),
-        "lower" | "casefold" => plain(text.to_lowercase()),
+        "lower" => plain(text.to_lowercase()),
+        "casefold" => plain(text.to_lowercase().replace('ß', "ss")),
         "capitalize" => plain(capitalize(text)),
         "title" => plain(title(text)),
         "swapcase" => plain(
@@ -490,11 +493,13 @@ fn text(value: &Jinja, method: &str, args: &Given) -> Option<Result<Jinja, Error
         }),
         "expandtabs" => call("tabsize", &|args| {
             let size = usize::try_from(args.int(0, 8)?).unwrap_or(0).min(1000);
-            Ok(Jinja::from(text.replace('\t', &" ".repeat(size))))
+            Ok(Jinja::from(expand_tabs(text, size)))
         }),
         "encode" => Ok(value.clone()),
         "decode" => Ok(value.clone()),
-        "isdigit" | "isdecimal" | "isnumeric" => all(|c| c.is_numeric()),
+        "isnumeric" => all(char::is_numeric),
+        "isdecimal" => all(is_decimal),
+        "isdigit" => all(|c| is_decimal(c) || "⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉".contains(c)),
         "isalpha" => all(char::is_alphabetic),
         "isalnum" => all(char::is_alphanumeric),
         "isspace" => all(char::is_whitespace),
@@ -650,6 +655,41 @@ pub(super) fn capitalize(text: &str) -> String {
     chars.next().map_or_else(String::new, |first| {
         first.to_uppercase().collect::<String>() + &chars.as_str().to_lowercase()
     })
+}
+
+/// A digit of any script.
+fn is_decimal(c: char) -> bool {
+    static DIGIT: LazyLock<Option<regex::Regex>> =
+        LazyLock::new(|| regex::Regex::new(r"^\p{Nd}$").ok());
+    c.is_ascii_digit()
+        || (c.is_numeric()
+            && DIGIT
+                .as_ref()
+                .is_some_and(|digit| digit.is_match(c.encode_utf8(&mut [0; 4]))))
+}
+
+fn expand_tabs(text: &str, size: usize) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut column = 0;
+    for c in text.chars() {
+        match c {
+            '\t' if size > 0 => {
+                let width = size - column % size;
+                out.extend(std::iter::repeat_n(' ', width));
+                column += width;
+            }
+            '\t' => {}
+            '\n' | '\r' => {
+                out.push(c);
+                column = 0;
+            }
+            c => {
+                out.push(c);
+                column += 1;
+            }
+        }
+    }
+    out
 }
 
 /// `str.title`: a capital after anything that is no letter.

@@ -6,9 +6,11 @@
 
 mod args;
 mod braces;
+mod charset;
 mod check;
 mod context;
 mod convert;
+mod csv;
 mod engine;
 mod error;
 mod filters;

@@ -104,7 +104,12 @@ pub(super) fn divide(a: &Jinja, b: &Jinja) -> Result<Jinja, Error> {
         return Err(unsupported("/", a, b));
     };
     if y == 0.0 {
-        return Err(python::fail("division by zero"));
+        let whole = python::whole(a).is_some() && python::whole(b).is_some();
+        return Err(python::fail(if whole {
+            "division by zero"
+        } else {
+            "float division by zero"
+        }));
     }
     Ok(Jinja::from(x / y))
 }
@@ -336,6 +341,12 @@ pub(super) fn order(a: &Jinja, b: &Jinja) -> Option<Ordering> {
     }
     if let (Some(a), Some(b)) = (a.as_str(), b.as_str()) {
         return Some(a.cmp(b));
+    }
+    if let (Some(a), Some(b)) = (
+        a.downcast_object_ref::<Moment>(),
+        b.downcast_object_ref::<Moment>(),
+    ) {
+        return Some(a.time().cmp(&b.time()));
     }
     if python::is_list(a) && python::is_list(b) {
         let (a, b) = (python::items(a).ok()?, python::items(b).ok()?);

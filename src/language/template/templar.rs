@@ -328,7 +328,7 @@ impl Templar {
         super::check::file(&self.inner, source)
     }
 
-    /// Runs a lookup by name, as `with_*` loops do.
+    /// Runs a lookup by name, as `with_*` loops of a module do.
     ///
     /// # Errors
     /// An unknown lookup, or its failure.
@@ -336,7 +336,7 @@ impl Templar {
         &self,
         name: &str,
         terms: &[Value],
-        options: &Map,
+        module: &str,
         scope: &Scope,
     ) -> Result<Vec<Value>, TemplateError> {
         let context = self.context(scope);
@@ -346,11 +346,8 @@ impl Templar {
                 .iter()
                 .map(|term| context.live(term, || name.to_owned()))
                 .collect();
-            let options = options
-                .entries()
-                .map(|(key, value)| (key.to_string(), context.live(value, || key.to_string())))
-                .collect();
-            lookups::run(vm, name, terms, options)?
+            let module = (lookups::ACTION.to_owned(), Jinja::from(module));
+            lookups::run(vm, name, terms, vec![module])?
                 .iter()
                 .map(convert::settle)
                 .collect::<Result<Vec<_>, minijinja::Error>>()
@@ -369,12 +366,33 @@ impl Templar {
 }
 
 /// Renders a whole file in a context that may already be in use.
-pub(super) fn render(
+fn render(
     inner: &Inner,
     source: &Arc<Source>,
     options: &FileOptions,
     context: &Arc<Context>,
 ) -> Result<String, TemplateError> {
+    let value = render_as(inner, source, options, context, Mode::File)?;
+    python::text(&value).map_err(|error| error::finish(error, Span::new(source, 0..0), context))
+}
+
+/// Like [`render`]; a file that is nothing but one expression keeps its type.
+pub(super) fn render_value(
+    inner: &Inner,
+    source: &Arc<Source>,
+    options: &FileOptions,
+    context: &Arc<Context>,
+) -> Result<Jinja, TemplateError> {
+    render_as(inner, source, options, context, Mode::Whole)
+}
+
+fn render_as(
+    inner: &Inner,
+    source: &Arc<Source>,
+    options: &FileOptions,
+    context: &Arc<Context>,
+    mode: Mode,
+) -> Result<Jinja, TemplateError> {
     let mut options = options.clone();
     let skip = options.header(source.text()).map_err(|message| {
         let line = source.text().find('\n').unwrap_or(source.text().len());
@@ -389,19 +407,18 @@ pub(super) fn render(
             u32::try_from(skip).ok(),
         )
     };
-    let value = inner.run_with(
+    inner.run_with(
         &Arc::new(options),
         context,
         &Job {
-            mode: Mode::File,
+            mode,
             text,
             place,
             address: 0,
             label: "",
             condition: false,
         },
-    )?;
-    python::text(&value).map_err(|error| error::finish(error, Span::new(source, 0..0), context))
+    )
 }
 
 fn settle(value: &Jinja, place: &Place, context: &Arc<Context>) -> Result<Value, TemplateError> {
@@ -409,15 +426,20 @@ fn settle(value: &Jinja, place: &Place, context: &Arc<Context>) -> Result<Value,
 }
 
 fn not_boolean(value: &Value, span: &Span) -> TemplateError {
-    let shown = match value {
-        Value::Str(text) => format!("'{text}'"),
-        other => python_text(other),
+    let truth = if value.truthy() { "True" } else { "False" };
+    let place = if span.is_nowhere() {
+        "<unknown>".to_owned()
+    } else {
+        span.to_string()
     };
     let mut error = TemplateError::new(
         "condition-not-boolean",
         format!(
-            "a condition must be true or false, but this one is {shown} of type '{}'",
-            value.type_name()
+            "Conditional result ({truth}) was derived from value of type '{}' at '{place}'. Conditionals must have a boolean result.",
+            match value {
+                Value::Null => "NoneType",
+                other => other.type_name(),
+            }
         ),
         span,
     );
@@ -427,8 +449,4 @@ fn not_boolean(value: &Value, span: &Span) -> TemplateError {
         _ => "compare it, as in `x > 0` or `x is not none`".into(),
     });
     error
-}
-
-fn python_text(value: &Value) -> String {
-    value.to_json().to_string()
 }

@@ -399,7 +399,7 @@ fn lookups_serve_loops() {
     let run = |name: &str, term: Value| {
         let terms = [term];
         templar
-            .lookup(name, &terms, &Map::new(), &scope)
+            .lookup(name, &terms, "debug", &scope)
             .map(|found| shown(&Value::from(found)))
             .unwrap_or_else(|error| format!("{} {:?}", error.message, error.help))
     };

@@ -14,7 +14,11 @@ pub(super) fn compare(a: &str, b: &str, operator: &str, kind: &str) -> Result<bo
         "strict" => strict(a)?.cmp(&strict(b)?),
         "semver" | "semantic" => semantic(a, b)?,
         "pep440" => pep440(a)?.cmp(&pep440(b)?),
-        other => return Err(python::fail(format!("unknown version_type '{other}'"))),
+        other => {
+            return Err(python::fail(format!(
+                "Invalid version type ({other}). Must be one of loose, strict, semver, semantic, pep440"
+            )));
+        }
     };
     Ok(match operator {
         "==" | "=" | "eq" => order.is_eq(),
@@ -25,14 +29,16 @@ pub(super) fn compare(a: &str, b: &str, operator: &str, kind: &str) -> Result<bo
         "!=" | "<>" | "ne" => order.is_ne(),
         other => {
             return Err(python::fail(format!(
-                "version: unknown operator '{other}', use ==, <, <=, >, >= or !="
+                "Invalid operator type ({other}). Must be one of ==, <, <=, >, >= or !="
             )));
         }
     })
 }
 
 fn bad(text: &str, kind: &str) -> Error {
-    python::fail(format!("version: '{text}' is no {kind} version"))
+    python::fail(format!(
+        "Version comparison failed: '{text}' is no {kind} version"
+    ))
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -68,7 +74,7 @@ fn parts(text: &str) -> Vec<Part> {
     parts
 }
 
-fn loose(a: &str, b: &str) -> Result<Ordering, Error> {
+pub(super) fn loose(a: &str, b: &str) -> Result<Ordering, Error> {
     let (left, right) = (parts(a), parts(b));
     for (a_part, b_part) in left.iter().zip(&right) {
         let order = match (a_part, b_part) {

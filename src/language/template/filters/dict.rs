@@ -5,7 +5,6 @@ use minijinja::Error;
 
 use super::Row;
 use super::list::Seen;
-use super::select::missing;
 use crate::template::args::Args;
 use crate::template::marker::Missing;
 use crate::template::objects::entries_of;
@@ -32,7 +31,7 @@ fn dict2items(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let value = args.need(0)?;
     if !python::is_map(value) {
         return Err(args.fail(format!(
-            "a mapping is needed, not {}",
+            "dict2items requires a dictionary, got {}",
             python::type_name(value)
         )));
     }
@@ -53,7 +52,11 @@ fn items2dict(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let part = |item: &Jinja, name: &Jinja| -> Result<Jinja, Error> {
         let found = python::valid(item.get_item(name)?)?;
         if found.is_missing() {
-            Err(missing(item, name))
+            Err(args.fail(format!(
+                "items2dict requires a list of dictionaries with the keys {} and {}",
+                python::repr(&key_name)?,
+                python::repr(&value_name)?
+            )))
         } else {
             Ok(found)
         }
@@ -61,7 +64,7 @@ fn items2dict(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let value = args.need(0)?;
     if !python::is_list(value) {
         return Err(args.fail(format!(
-            "a list is needed, not {}",
+            "items2dict requires a list, got {}",
             python::type_name(value)
         )));
     }
@@ -146,7 +149,7 @@ fn combine(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
         "prepend_rp" => Lists::PrependNew,
         other => {
             return Err(args.fail(format!(
-                "list_merge '{other}' is not one of replace, keep, append, prepend, append_rp, prepend_rp"
+                "'list_merge' must be one of replace, keep, append, prepend, append_rp, prepend_rp, not '{other}'"
             )));
         }
     };
@@ -158,7 +161,7 @@ fn combine(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
         }
         if python::is_list(value) {
             let mut out = Vec::new();
-            super::list::flat(python::items(value)?, None, false, &mut out, 0)?;
+            super::list::flat(python::items(value)?, Some(0), false, &mut out, 0)?;
             maps.extend(out);
         } else {
             maps.push(value.clone());
@@ -186,6 +189,9 @@ fn rekey_on_member(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
             .map(|(_, item)| item)
             .collect()
     } else {
+        if !python::is_list(value) {
+            return Err(args.fail("Type is not a valid list, set, or dict"));
+        }
         python::items(value)?
     };
     let name = args.need(1)?;
@@ -194,18 +200,24 @@ fn rekey_on_member(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
         "overwrite" => true,
         other => {
             return Err(args.fail(format!(
-                "duplicates must be error or overwrite, not {other}"
+                "duplicates parameter to rekey_on_member has unknown value '{other}', use error or overwrite"
             )));
         }
     };
     let mut result: IndexMap<Jinja, Jinja> = IndexMap::new();
     for item in members {
+        if !python::is_map(&item) {
+            return Err(args.fail("List item is not a valid dict"));
+        }
         let key = python::valid(item.get_item(name)?)?;
         if key.is_missing() {
-            return Err(args.fail(format!("key {} was not found", python::repr(name)?)));
+            return Err(args.fail(format!("Key {} was not found.", python::repr(name)?)));
         }
         if !overwrite && result.contains_key(&key) {
-            return Err(args.fail(format!("key {} is not unique", python::repr(&key)?)));
+            return Err(args.fail(format!(
+                "Key {} is not unique, cannot convert to dict.",
+                python::repr(&key)?
+            )));
         }
         result.insert(key, item);
     }

@@ -1,7 +1,8 @@
 //! JSON, YAML, base64, hashes and addresses of the web.
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD, URL_SAFE};
 use minijinja::Error;
 
 use super::Row;
@@ -10,7 +11,7 @@ use crate::template::args::Args;
 use crate::template::json::{self, Layout};
 use crate::template::run::Vm;
 use crate::template::yaml_text;
-use crate::template::{Jinja, context, convert, python};
+use crate::template::{Jinja, charset, context, convert, python};
 use crate::value::Value;
 
 const TO_YAML: &str =
@@ -23,7 +24,7 @@ pub(super) const ROWS: &[Row] = &[
         "value indent sort_keys ensure_ascii **",
         to_nice_json,
     ),
-    ("tojson", "value indent", to_json),
+    ("tojson", "value indent", to_html_json),
     ("from_json", "value **", from_json),
     ("to_yaml", TO_YAML, |_, args| to_yaml(args, false)),
     ("to_nice_yaml", TO_YAML, |_, args| to_yaml(args, true)),
@@ -67,12 +68,41 @@ fn layout(args: &Args<'_>, base: Layout) -> Result<Layout, Error> {
         indent,
         sort_keys: args.flag(2, base.sort_keys)?,
         ascii: args.flag(3, base.ascii)?,
-        separators: (if indent.is_some() { "," } else { ", " }, ": "),
+        separators: separators(args, indent.is_some())?,
     })
 }
 
+/// What stands between items, and between a key and its value.
+fn separators(args: &Args<'_>, lines: bool) -> Result<(String, String), Error> {
+    let given = args.extra().find(|(name, _)| *name == "separators");
+    match given {
+        Some((_, value)) if !value.is_none() => match &python::items(value)?[..] {
+            [item, key] => Ok((python::text(item)?, python::text(key)?)),
+            _ => Err(args.fail("separators needs two texts")),
+        },
+        _ => Ok((if lines { "," } else { ", " }.to_owned(), ": ".to_owned())),
+    }
+}
+
+/// JSON that may stand inside HTML.
+fn to_html_json(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    let mut layout = Layout::plain();
+    layout.sort_keys = true;
+    if args.some(1).is_some() {
+        layout.indent = usize::try_from(args.int(1, 0)?.clamp(0, 100)).ok();
+        layout.separators.0 = ",".to_owned();
+    }
+    let text = json::write(&convert::settle(args.need(0)?)?, &layout)?;
+    Ok(Jinja::from(
+        text.replace('<', "\\u003c")
+            .replace('>', "\\u003e")
+            .replace('&', "\\u0026")
+            .replace('\'', "\\u0027"),
+    ))
+}
+
 fn to_json(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
-    let layout = layout(args, Layout::PLAIN)?;
+    let layout = layout(args, Layout::plain())?;
     json::write(&convert::settle(args.need(0)?)?, &layout).map(Jinja::from)
 }
 
@@ -80,7 +110,7 @@ fn to_nice_json(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let base = Layout {
         indent: Some(4),
         sort_keys: true,
-        ..Layout::PLAIN
+        ..Layout::plain()
     };
     json::write(&convert::settle(args.need(0)?)?, &layout(args, base)?).map(Jinja::from)
 }
@@ -148,9 +178,9 @@ fn to_yaml(args: &Args<'_>, nice: bool) -> Result<Jinja, Error> {
 fn b64encode(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let value = args.need(0)?;
     let urlsafe = args.flag(2, false)?;
-    let bytes = match value.as_bytes() {
+    let bytes = match value.as_bytes().filter(|_| value.as_str().is_none()) {
         Some(bytes) => bytes.to_vec(),
-        None => args.text(0)?.into_bytes(),
+        None => charset::encode(&args.text(0)?, &args.text_or(1, "utf-8")?)?,
     };
     Ok(Jinja::from(if urlsafe {
         URL_SAFE.encode(bytes)
@@ -159,27 +189,31 @@ fn b64encode(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     }))
 }
 
+/// Other characters than those of the alphabet count for nothing.
+const RELAXED: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+
 fn b64decode(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
-    let text: String = args.text(0)?.split_whitespace().collect();
     let urlsafe = args.flag(2, false)?;
-    let bytes = if urlsafe {
-        URL_SAFE.decode(text)
-    } else {
-        STANDARD.decode(text)
+    let text: String = args
+        .text(0)?
+        .chars()
+        .map(|c| match c {
+            '-' if urlsafe => '+',
+            '_' if urlsafe => '/',
+            c => c,
+        })
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '='))
+        .collect();
+    let padded = text.len() % 4 == 0;
+    let text = text.trim_end_matches('=');
+    if !padded {
+        return Err(args.fail("Incorrect padding"));
     }
-    .map_err(|error| args.fail(format!("the text is no base64: {error}")))?;
-    Ok(Jinja::from(
-        match args.text_or(1, "utf-8")?.to_lowercase().as_str() {
-            "utf-16-le" | "utf-16" => {
-                let units: Vec<u16> = bytes
-                    .chunks_exact(2)
-                    .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
-                    .collect();
-                String::from_utf16_lossy(&units)
-            }
-            _ => String::from_utf8_lossy(&bytes).into_owned(),
-        },
-    ))
+    let bytes = GeneralPurpose::new(&base64::alphabet::STANDARD, RELAXED)
+        .decode(text)
+        .map_err(|error| args.fail(format!("the text is no base64: {error}")))?;
+    charset::decode(&bytes, &args.text_or(1, "utf-8")?).map(Jinja::from)
 }
 
 /// Percent-encodes everything that is neither unreserved nor listed.
@@ -297,7 +331,7 @@ fn urlsplit(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
                 .into_iter()
                 .find(|(name, _)| *name == wanted)
                 .map(|(_, value)| value)
-                .ok_or_else(|| args.fail(format!("unknown part '{wanted}'")))
+                .ok_or_else(|| args.fail(format!("unknown URL component: '{wanted}'")))
         }
     }
 }

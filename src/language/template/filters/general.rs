@@ -59,16 +59,22 @@ pub(in crate::template) fn truth(value: &Jinja) -> Option<bool> {
             _ => None,
         },
         ValueKind::String => match value.as_str()?.to_lowercase().as_str() {
-            "yes" | "on" | "1" | "true" | "y" | "t" => Some(true),
-            "no" | "off" | "0" | "false" | "n" | "f" => Some(false),
+            "yes" | "on" | "1" | "true" => Some(true),
+            "no" | "off" | "0" | "false" => Some(false),
             _ => None,
         },
         _ => None,
     }
 }
 
-fn boolean(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
+fn boolean(vm: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let value = args.need(0)?;
+    if truth(value).is_none() {
+        vm.context.templar.warn(&format!(
+            "the filter bool takes words such as yes and no; {} counts as false",
+            shown(value)
+        ));
+    }
     // None and anything unknown counts as false, as it always has.
     Ok(Jinja::from(truth(value).unwrap_or(false)))
 }
@@ -173,7 +179,13 @@ fn absolute(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let value = args.need(0)?;
     match python::whole(value) {
         Some(number) => Ok(python::int(number.saturating_abs())),
-        None => real(args, 0).map(|number| Jinja::from(number.abs())),
+        None => match python::number(value) {
+            Some(number) => Ok(Jinja::from(number.abs())),
+            None => Err(args.fail(format!(
+                "bad operand type for abs(): '{}'",
+                python::type_name(value)
+            ))),
+        },
     }
 }
 
@@ -191,17 +203,40 @@ fn round(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
         "common" => (number * scale).round_ties_even() / scale,
         _ => return Err(args.fail("the method must be common, ceil or floor")),
     };
+    // Whole numbers stay whole where Python's round() is what counts.
+    if method == "common" && python::whole(args.need(0)?).is_some() {
+        return Ok(python::int(rounded as i128));
+    }
     Ok(Jinja::from(rounded))
 }
 
+/// A number for the filter of a name; text is none.
+fn exact(args: &Args<'_>, index: usize) -> Result<f64, Error> {
+    let value = args.need(index)?;
+    python::number(value).ok_or_else(|| {
+        args.fail(format!(
+            "{}() can only be used on numbers: must be real number, not {}",
+            args.of(),
+            python::type_name(value)
+        ))
+    })
+}
+
+fn outside(args: &Args<'_>) -> Error {
+    args.fail(format!(
+        "{}() can only be used on numbers: math domain error",
+        args.of()
+    ))
+}
+
 fn log(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
-    let number = real(args, 0)?;
+    let number = exact(args, 0)?;
     if number <= 0.0 {
-        return Err(args.fail("math domain error"));
+        return Err(outside(args));
     }
     Ok(Jinja::from(match args.some(1) {
         None => number.ln(),
-        Some(_) => match real(args, 1)? {
+        Some(_) => match exact(args, 1)? {
             10.0 => number.log10(),
             2.0 => number.log2(),
             base => number.ln() / base.ln(),
@@ -211,14 +246,17 @@ fn log(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
 
 fn pow(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     // As math.pow: always a float.
-    Ok(Jinja::from(real(args, 0)?.powf(real(args, 1)?)))
+    Ok(Jinja::from(exact(args, 0)?.powf(exact(args, 1)?)))
 }
 
 fn root(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
-    let number = real(args, 0)?;
+    let number = exact(args, 0)?;
+    if number < 0.0 {
+        return Err(outside(args));
+    }
     Ok(Jinja::from(match args.some(1) {
         None => number.sqrt(),
-        Some(_) => match real(args, 1)? {
+        Some(_) => match exact(args, 1)? {
             2.0 => number.sqrt(),
             base => number.powf(1.0 / base),
         },
@@ -237,7 +275,12 @@ const UNITS: [(char, u32); 8] = [
 ];
 
 fn human_readable(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
-    let size = real(args, 0)?;
+    let size = python::number(args.need(0)?).ok_or_else(|| {
+        args.fail(format!(
+            "human_readable() failed on bad input: {} is no number",
+            shown(args.raw(0).unwrap_or(&Jinja::from(())))
+        ))
+    })?;
     let bits = args.flag(1, false)?;
     let base = if bits { "bits" } else { "Bytes" };
     let wanted = args.some(2).map(python::text).transpose()?;

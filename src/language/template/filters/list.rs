@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use minijinja::Error;
 
 use super::Row;
+use super::dice::Dice;
 use crate::template::args::Args;
+use crate::template::functions::Range;
 use crate::template::marker::Missing;
 use crate::template::run::Vm;
 use crate::template::{Jinja, operators, python};
@@ -44,7 +46,7 @@ pub(super) const ROWS: &[Row] = &[
     ("batch", "value linecount fill_with", batch),
     ("slice", "value slices fill_with", slice),
     ("subelements", "value subelements skip_missing", subelements),
-    ("random", "value seed start step", random),
+    ("random", "value start step seed", random),
     ("shuffle", "value seed", shuffle),
 ];
 
@@ -58,7 +60,7 @@ fn take(item: Option<Jinja>, otherwise: &str) -> Result<Jinja, Error> {
 
 fn length(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let value = args.need(0)?;
-    if let Some(range) = value.downcast_object_ref::<crate::template::functions::Range>() {
+    if let Some(range) = value.downcast_object_ref::<Range>() {
         return Ok(python::int(range.count));
     }
     value.len().map(Jinja::from).ok_or_else(|| {
@@ -119,6 +121,7 @@ impl Seen {
 
 fn unique(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let sensitive = args.flag(1, false)?;
+    let strict = args.some(2).is_some() || (args.some(1).is_some() && !sensitive);
     let mut seen = Seen::default();
     let mut kept = Vec::new();
     for item in args.items(0)? {
@@ -130,6 +133,12 @@ fn unique(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
             Some(text) if !sensitive => Jinja::from(text.to_lowercase()),
             _ => key,
         };
+        if strict && let Err(error) = python::hashable(&key) {
+            return Err(args.fail(format!(
+                "unique cannot fall back to comparing items that are no keys, it does not support case_sensitive or attribute then: {}",
+                error.detail().unwrap_or_default()
+            )));
+        }
         if seen.add(&key) {
             kept.push(item);
         }
@@ -382,7 +391,7 @@ pub(in crate::template) fn pairs_below(
         for key in path {
             if !python::is_map(&inner) {
                 return Err(python::fail(format!(
-                    "subelements: the key {key} should point to a dictionary, got '{}'",
+                    "the key '{key}' should point to a dictionary, got '{}'",
                     python::repr(&inner)?
                 )));
             }
@@ -392,7 +401,7 @@ pub(in crate::template) fn pairs_below(
                     continue 'elements;
                 }
                 return Err(python::fail(format!(
-                    "subelements: could not find '{key}' key in iterated item {}",
+                    "could not find '{key}' key in iterated item {}",
                     crate::template::error::shown(&inner)
                 )));
             }
@@ -400,7 +409,7 @@ pub(in crate::template) fn pairs_below(
         }
         if !python::is_list(&inner) {
             return Err(python::fail(format!(
-                "subelements: the key {} should point to a list, got '{}'",
+                "the key '{}' should point to a list, got {}",
                 path.last().map_or("", String::as_str),
                 crate::template::error::shown(&inner)
             )));
@@ -412,73 +421,66 @@ pub(in crate::template) fn pairs_below(
     Ok(pairs)
 }
 
-/// A small generator: the same seed always gives the same numbers.
-pub(in crate::template) struct Dice(u64);
-
-impl Dice {
-    pub(in crate::template) fn new(seed: Option<&str>) -> Self {
-        use std::hash::{BuildHasher, Hasher};
-        let state = match seed {
-            Some(seed) => seed
-                .bytes()
-                .fold(0xcbf2_9ce4_8422_2325, |state: u64, byte| {
-                    (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-                }),
-            None => std::collections::hash_map::RandomState::new()
-                .build_hasher()
-                .finish(),
-        };
-        Self(state)
-    }
-
-    /// A number below a limit.
-    pub(in crate::template) fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
-        ((u128::from(mixed) * u128::from(limit)) >> 64) as u64
-    }
-}
-
-fn dice(args: &Args<'_>) -> Result<Dice, Error> {
-    let seed = args.some(1).map(python::text).transpose()?;
-    Ok(Dice::new(seed.as_deref()))
-}
-
 fn random(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
-    let mut dice = dice(args)?;
+    let mut dice = Dice::new(args.some(3));
     let value = args.need(0)?;
     if python::whole(value).is_some() {
-        let (start, step) = (args.int(2, 0)?, args.int(3, 1)?.max(1));
+        let (start, step) = (args.int(1, 0)?, args.int(2, 1)?);
         let stop = args.int(0, 0)?;
-        let count = (stop.saturating_sub(start).saturating_add(step - 1) / step).max(0);
-        let Ok(count) = u64::try_from(count) else {
-            return Err(args.fail("empty range"));
-        };
-        if count == 0 {
-            return Err(args.fail("empty range"));
+        if step == 0 {
+            return Err(args.fail("zero step for randrange()"));
         }
-        let chosen = i128::from(dice.below(count)) * i128::from(step) + i128::from(start);
+        let (distance, step) = (i128::from(stop) - i128::from(start), i128::from(step));
+        let count = if step > 0 {
+            (distance + step - 1) / step
+        } else {
+            (distance + step + 1) / step
+        };
+        let Some(count) = u64::try_from(count).ok().filter(|count| *count > 0) else {
+            return Err(args.fail("empty range for randrange()"));
+        };
+        let chosen = i128::from(dice.below(count)) * step + i128::from(start);
         return Ok(python::int(chosen));
     }
-    let items = args.items(0)?;
+    if args.some(1).is_some() || args.some(2).is_some() {
+        return Err(args.fail("start and step can only be used with whole numbers"));
+    }
+    if let Some(range) = value.downcast_object_ref::<Range>() {
+        let count = u64::try_from(range.count).unwrap_or(u64::MAX);
+        let at = i128::from(dice.below(count));
+        return range
+            .at(at)
+            .map(python::int)
+            .ok_or_else(|| args.fail("Cannot choose from an empty sequence"));
+    }
+    let items = match value.as_str() {
+        Some(_) => args.items(0)?,
+        None if python::is_list(value) => args.items(0)?,
+        None => return Err(args.fail("random can only be used on sequences and whole numbers")),
+    };
     let at = dice.below(items.len().max(1) as u64) as usize;
-    take(
-        items.get(at).cloned(),
-        "No random item, sequence was empty.",
-    )
+    items
+        .get(at)
+        .cloned()
+        .ok_or_else(|| args.fail("Cannot choose from an empty sequence"))
 }
 
 fn shuffle(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
-    let mut dice = dice(args)?;
+    let mut dice = Dice::new(args.some(1));
     let mut items = args.items(0)?;
     for last in (1..items.len()).rev() {
         let at = dice.below(last as u64 + 1) as usize;
         items.swap(last, at);
     }
     Ok(python::list(items))
+}
+
+/// Bytes in hexadecimal, chosen at random.
+pub(super) fn random_hex(seed: Option<&Jinja>, count: usize) -> Vec<String> {
+    let mut dice = Dice::new(seed);
+    (0..count)
+        .map(|_| format!("{:02x}", dice.below(256)))
+        .collect()
 }
 
 /// Largest or smallest item.
@@ -493,9 +495,12 @@ pub(super) fn extreme(
         return take(None, "No aggregated item, sequence was empty.");
     };
     for item in items {
-        let less = operators::compare("<", &item.0, &best.0, std::cmp::Ordering::is_lt)?;
-        let more = operators::compare(">", &item.0, &best.0, std::cmp::Ordering::is_gt)?;
-        if if largest { more } else { less } {
+        let better = if largest {
+            operators::compare(">", &item.0, &best.0, std::cmp::Ordering::is_gt)?
+        } else {
+            operators::compare("<", &item.0, &best.0, std::cmp::Ordering::is_lt)?
+        };
+        if better {
             best = item;
         }
     }

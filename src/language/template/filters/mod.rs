@@ -9,12 +9,15 @@ use super::Jinja;
 use super::args::{Args, Spec};
 use super::run::Vm;
 
+mod community;
+mod dice;
 mod dict;
 mod encoding;
 mod general;
 mod hash;
 mod ip;
 mod list;
+mod markup;
 mod path;
 mod query;
 mod regex;
@@ -23,9 +26,11 @@ mod text;
 pub(super) mod time;
 mod vault;
 
+pub(super) use dice::Dice;
 pub(super) use general::truth;
-pub(super) use hash::{crypt, random_text};
-pub(super) use list::{Dice, flat, pairs_below};
+pub(super) use hash::{Salting, crypt, new_salt, random_text};
+pub(super) use list::{flat, pairs_below};
+pub(super) use path::normpath;
 pub(super) use regex::{Flags, compile};
 
 /// A filter's work on its bound arguments.
@@ -50,6 +55,7 @@ const UTILS: &str = "ansible.utils";
 const FAMILIES: &[(&str, &[Row])] = &[
     (BUILTIN, general::ROWS),
     (BUILTIN, text::ROWS),
+    (BUILTIN, markup::ROWS),
     (BUILTIN, regex::ROWS),
     (BUILTIN, list::ROWS),
     (BUILTIN, select::ROWS),
@@ -61,6 +67,7 @@ const FAMILIES: &[(&str, &[Row])] = &[
     (BUILTIN, vault::ROWS),
     (UTILS, ip::ROWS),
     (GENERAL, query::ROWS),
+    (GENERAL, community::ROWS),
 ];
 
 static FILTERS: LazyLock<HashMap<&'static str, Filter>> = LazyLock::new(|| {

@@ -185,6 +185,11 @@ fn path_join(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let value = args.need(0)?;
     let mut parts = if value.as_str().is_some() {
         vec![args.text(0)?]
+    } else if !python::is_list(value) {
+        return Err(args.fail(format!(
+            "|path_join expects string or sequence, got {}",
+            python::type_name(value)
+        )));
     } else {
         python::items(value)?
             .iter()
@@ -209,6 +214,12 @@ fn path_join(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
 }
 
 fn commonpath(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    if !python::is_list(args.need(0)?) {
+        return Err(args.fail(format!(
+            "|commonpath expects sequence, got {}",
+            python::type_name(args.need(0)?)
+        )));
+    }
     let paths = args
         .items(0)?
         .iter()

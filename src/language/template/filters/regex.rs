@@ -1,10 +1,14 @@
 //! Regular expressions in Python's dialect.
 
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex};
+
 use fancy_regex::{Captures, Regex, RegexBuilder};
 use minijinja::Error;
 
 use super::Row;
 use crate::template::args::Args;
+use crate::template::context::lock;
 use crate::template::run::Vm;
 use crate::template::{Jinja, python};
 
@@ -24,20 +28,37 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 /// Switches of a pattern.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(in crate::template) struct Flags {
     pub(in crate::template) ignore_case: bool,
     pub(in crate::template) multi_line: bool,
 }
 
+/// Patterns that were compiled, for the next use.
+static KNOWN: LazyLock<Mutex<HashMap<(String, Flags), Arc<Regex>>>> = LazyLock::new(Mutex::default);
+
+/// More patterns than a run should need.
+const KEPT: usize = 1000;
+
 /// Compiles a pattern written for Python.
-pub(in crate::template) fn compile(pattern: &str, flags: Flags) -> Result<Regex, Error> {
-    RegexBuilder::new(&translate(pattern))
+pub(in crate::template) fn compile(pattern: &str, flags: Flags) -> Result<Arc<Regex>, Error> {
+    let key = (pattern.to_owned(), flags);
+    if let Some(known) = lock(&KNOWN).get(&key) {
+        return Ok(Arc::clone(known));
+    }
+    let regex = RegexBuilder::new(&translate(pattern))
         .case_insensitive(flags.ignore_case)
         .multi_line(flags.multi_line)
         .backtrack_limit(5_000_000)
         .build()
-        .map_err(|error| python::fail(format!("'{pattern}' is no regular expression: {error}")))
+        .map(Arc::new)
+        .map_err(|error| python::fail(format!("'{pattern}' is no regular expression: {error}")))?;
+    let mut known = lock(&KNOWN);
+    if known.len() >= KEPT {
+        known.clear();
+    }
+    known.insert(key, Arc::clone(&regex));
+    Ok(regex)
 }
 
 /// Writes Python's spellings in the engine's.
@@ -204,13 +225,13 @@ fn search(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
             (_, Some(number)) => {
                 let number = number
                     .parse()
-                    .map_err(|_| args.fail(format!("unknown argument '{name}'")))?;
+                    .map_err(|_| args.fail(format!("Unknown argument '{name}'")))?;
                 if number >= found.len() {
                     return Err(args.fail(format!("the pattern has no group {number}")));
                 }
                 found.get(number)
             }
-            _ => return Err(args.fail(format!("unknown argument '{name}'"))),
+            _ => return Err(args.fail(format!("Unknown argument '{name}'"))),
         };
         groups.push(value(group));
     }
@@ -239,7 +260,7 @@ fn escape(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let special = match args.text_or(1, "python")?.as_str() {
         "python" => "()[]{}?*+-|^$\\.&~# \t\n\r\u{b}\u{c}",
         "posix_basic" => "[].^$*\\",
-        other => return Err(args.fail(format!("re_type '{other}' is not known"))),
+        other => return Err(args.fail(format!("Invalid regex type ({other})"))),
     };
     let mut result = String::with_capacity(text.len() + 8);
     for c in text.chars() {

@@ -42,7 +42,7 @@ pub(super) const ROWS: &[Row] = &[
     }),
     ("extract", "value container morekeys", extract),
     ("dictsort", "value case_sensitive by reverse", dictsort),
-    ("items", "?value", items),
+    ("items", "value", items),
 ];
 
 /// A member by a path such as `a.b.0`, or by a whole number. Missing members
@@ -328,11 +328,10 @@ fn extract(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     }
     let mut found = args.need(1)?.clone();
     for key in &path {
-        let next = python::valid(found.get_item(key)?)?;
-        if next.is_missing() {
-            return Ok(next);
+        found = one(&found, key)?;
+        if found.is_missing() {
+            return Ok(found);
         }
-        found = next;
     }
     Ok(found)
 }
@@ -361,10 +360,7 @@ fn dictsort(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
 }
 
 fn items(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
-    let Some(value) = args.get(0) else {
-        return Ok(python::list(Vec::new()));
-    };
-    let entries = crate::template::objects::entries_of(value)?;
+    let entries = crate::template::objects::entries_of(args.need(0)?)?;
     Ok(python::list(
         entries
             .into_iter()

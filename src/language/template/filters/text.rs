@@ -105,14 +105,20 @@ fn replace(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
 }
 
 fn split(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
-    let text = args.text(0)?;
+    let value = args.need(0)?;
+    let Some(text) = value.as_str() else {
+        return Err(args.fail(format!(
+            "text is needed, not '{}'",
+            python::type_name(value)
+        )));
+    };
     let separator = args.some(1).map(python::text).transpose()?;
     if separator.as_deref() == Some("") {
         return Err(args.fail("empty separator"));
     }
     let limit = usize::try_from(args.int(2, -1)?).ok();
     Ok(strings(methods::split(
-        &text,
+        text,
         separator.as_deref(),
         limit,
         false,
@@ -280,7 +286,7 @@ fn comment(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
         "c" => ("// ", "", ""),
         "cblock" => (" * ", "/*", " */"),
         "xml" => (" - ", "<!--", "-->"),
-        other => return Err(args.fail(format!("unknown style '{other}'"))),
+        other => return Err(args.fail(format!("Invalid style '{other}'"))),
     };
     let decoration = args.text_or(2, decoration)?;
     let beginning = args.text_or(3, beginning)?;
@@ -325,7 +331,7 @@ fn comment(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     Ok(Jinja::from(result))
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut result = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

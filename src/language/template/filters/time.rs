@@ -31,9 +31,31 @@ pub(in crate::template) fn now(utc: bool, format: Option<&Jinja>) -> Result<Jinj
 }
 
 fn write(format: &str, time: &Zoned) -> Result<Jinja, Error> {
-    strtime::format(format, time)
+    let format = pythonic(format);
+    strtime::format(&format, time)
         .map(Jinja::from)
         .map_err(|error| python::fail(format!("the time format '{format}': {error}")))
+}
+
+/// Directives that the library reads in another way.
+fn pythonic(format: &str) -> String {
+    let mut out = String::with_capacity(format.len());
+    let mut chars = format.chars();
+    while let Some(c) = chars.next() {
+        out.push(c);
+        if c == '%' {
+            match chars.next() {
+                // Seconds without a part, as the C library has them.
+                Some('f') => {
+                    out.pop();
+                    out.push_str("%%f");
+                }
+                Some(c) => out.push(c),
+                None => out.push('%'),
+            }
+        }
+    }
+    out
 }
 
 fn strftime(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
@@ -45,7 +67,12 @@ fn strftime(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let time = match args.some(1) {
         None => jiff::Timestamp::now(),
         Some(_) => {
-            let seconds = super::general::real(args, 1)?;
+            let seconds = super::general::real(args, 1).map_err(|_| {
+                args.fail(format!(
+                    "Invalid value for epoch value ({})",
+                    args.text(1).unwrap_or_default()
+                ))
+            })?;
             jiff::Timestamp::from_nanosecond((seconds * 1e9) as i128)
                 .map_err(|error| args.fail(format!("{seconds} is no time: {error}")))?
         }
@@ -71,6 +98,10 @@ fn to_datetime(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
 pub(in crate::template) struct Moment(DateTime);
 
 impl Moment {
+    pub(in crate::template) fn time(&self) -> DateTime {
+        self.0
+    }
+
     pub(in crate::template) fn minus(&self, other: &Self) -> Jinja {
         Jinja::from_object(Span(
             self.0

@@ -111,33 +111,61 @@ fn together(call: &Call<'_>) -> Result<Vec<Jinja>, Error> {
 }
 
 fn subelements(call: &Call<'_>) -> Result<Vec<Jinja>, Error> {
-    let [source, path, more @ ..] = &call.terms[..] else {
-        return Err(call.fail("a list and the name of a member are needed"));
+    const WHAT: &str = "subelements lookup expects a list of two or three items,";
+    let (source, path, flags) = match &call.terms[..] {
+        [source, path] => (source, path, None),
+        [source, path, flags] => (source, path, Some(flags)),
+        _ => return Err(call.fail(WHAT)),
     };
-    let mut skip = call.flag("skip_missing", false);
-    if let Some(flags) = more.first()
-        && python::is_map(flags)
-    {
-        skip |= flags.get_item(&Jinja::from("skip_missing"))?.is_true();
+    if !(python::is_list(source) || python::is_map(source)) || path.as_str().is_none() {
+        return Err(call.fail(format!(
+            "{WHAT} first a dict or a list, second a string pointing to the subkey"
+        )));
     }
-    let elements: Vec<Jinja> = if python::is_map(source) {
+    let mut skip = call.flag("skip_missing", false);
+    if let Some(flags) = flags {
+        if !python::is_map(flags) {
+            return Err(call.fail(format!(
+                "{WHAT} the optional third item must be a dict with flags ('skip_missing',)"
+            )));
+        }
+        if let Some(value) = entries_of(flags)?
+            .into_iter()
+            .find(|(name, _)| name.as_str() == Some("skip_missing"))
+        {
+            skip = crate::template::filters::truth(&value.1).unwrap_or(false);
+        }
+    }
+    let skipped = |element: &Jinja| {
+        element
+            .get_item(&Jinja::from("skipped"))
+            .is_ok_and(|skipped| skipped.is_true())
+    };
+    let elements = if python::is_map(source) {
+        if skipped(source) {
+            return Ok(Vec::new());
+        }
         entries_of(source)?
             .into_iter()
-            .map(|(_, item)| item)
+            .map(|(_, element)| element)
             .collect()
     } else {
         python::items(source)?
     };
-    let elements: Vec<Jinja> = elements
-        .into_iter()
-        .filter(|element| {
-            !element
-                .get_item(&Jinja::from("skipped"))
-                .is_ok_and(|skipped| skipped.is_true())
-        })
-        .collect();
+    let mut kept = Vec::new();
+    for element in elements {
+        if !python::is_map(&element) {
+            return Err(call.fail(format!(
+                "subelements lookup expects a dictionary, got '{}'",
+                python::text(&element)?
+            )));
+        }
+        if !skipped(&element) {
+            kept.push(element);
+        }
+    }
     let path: Vec<String> = python::text(path)?.split('.').map(str::to_owned).collect();
-    pairs_below(&elements, &path, skip)?
+    pairs_below(&kept, &path, skip)?
         .into_iter()
         .map(|mut pair| {
             // The element comes without the list that is looped over.
@@ -180,9 +208,10 @@ fn sequence(call: &Call<'_>) -> Result<Vec<Jinja>, Error> {
         }
         if term.contains('=') {
             for pair in term.split_whitespace() {
-                let (name, value) = pair
-                    .split_once('=')
-                    .ok_or_else(|| call.fail(format!("'{pair}' is no key=value")))?;
+                let Some((name, value)) = pair.split_once('=') else {
+                    continue;
+                };
+                let value = value.trim_matches(['\'', '"']);
                 numbers.set(call, name, value)?;
             }
         } else if !term.is_empty() {
@@ -231,7 +260,11 @@ impl Numbers {
             "count" => self.count = Some(Self::number(call, value)?),
             "stride" => self.stride = Self::number(call, value)?,
             "format" => self.format = value.to_owned(),
-            other => return Err(call.fail(format!("unknown option '{other}'"))),
+            other => {
+                return Err(call.fail(format!(
+                    "unrecognized arguments to with_sequence: ['{other}']"
+                )));
+            }
         }
         Ok(())
     }
@@ -258,11 +291,13 @@ impl Numbers {
 
     fn write(&self, call: &Call<'_>, all: &mut Vec<Jinja>) -> Result<(), Error> {
         let end = match (self.end, self.count) {
-            (Some(_), Some(_)) => return Err(call.fail("give either end or count, not both")),
+            (Some(_), Some(_)) => {
+                return Err(call.fail("can't specify both count and end in with_sequence"));
+            }
             (Some(end), None) => end,
             (None, Some(0)) => return Ok(()),
-            (None, Some(count)) => self.start + self.stride * (count - 1),
-            (None, None) => return Err(call.fail("end or count is needed")),
+            (None, Some(count)) => self.start + self.stride * count - 1,
+            (None, None) => return Err(call.fail("must specify count or end in with_sequence")),
         };
         if self.stride == 0 {
             return Ok(());
@@ -273,13 +308,23 @@ impl Numbers {
         if self.stride < 0 && end > self.start {
             return Err(call.fail("to count forward don't make stride negative"));
         }
+        if self.format.matches('%').count() != 1 {
+            return Err(call.fail(format!("bad formatting string: {}", self.format)));
+        }
         let count = (end - self.start) / self.stride + 1;
         if count > MAX_ITEMS {
             return Err(call.fail(format!("more than {MAX_ITEMS} items")));
         }
         for index in 0..count {
             let number = python::int(self.start + index * self.stride);
-            all.push(Jinja::from(percent::format(&self.format, &number)?));
+            let shown = percent::format(&self.format, &number).map_err(|_| {
+                call.fail(format!(
+                    "problem formatting {} with '{}'",
+                    self.start + index * self.stride,
+                    self.format
+                ))
+            })?;
+            all.push(Jinja::from(shown));
         }
         Ok(())
     }

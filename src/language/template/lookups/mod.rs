@@ -12,8 +12,10 @@ use super::run::Vm;
 use super::{Jinja, TemplateError, python};
 use crate::source::Span;
 
+mod ini_file;
 mod loops;
 mod outside;
+mod settings;
 mod stored;
 mod values;
 
@@ -21,6 +23,10 @@ mod values;
 pub(super) struct Call<'a> {
     pub(super) context: &'a Arc<Context>,
     pub(super) terms: Vec<Jinja>,
+    /// Called by `with_*`, not by a function.
+    pub(super) in_loop: bool,
+    /// The module of the task that loops.
+    pub(super) action: Option<String>,
     options: Vec<(String, Jinja)>,
 }
 
@@ -43,6 +49,9 @@ fn find(name: &str) -> Option<&'static Row> {
 pub(super) fn known(name: &str) -> bool {
     find(name).is_some()
 }
+
+/// The option by which a loop says which module it is for.
+pub(super) const ACTION: &str = "\u{0}action";
 
 /// Lookups whose terms or options may be undefined.
 const LENIENT: &[&str] = &["first_found", "env"];
@@ -81,6 +90,7 @@ pub(super) fn run(
         !allowed
             .split_whitespace()
             .any(|known| known == option || known == "**")
+            && option != ACTION
     }) {
         let mut message = format!("there is no option '{wrong}'");
         if let Some(near) = crate::suggest::nearest(wrong, allowed.split_whitespace()) {
@@ -88,9 +98,16 @@ pub(super) fn run(
         }
         return Err(failed(python::fail(message)));
     }
+    let mut options = options;
+    let action = options
+        .iter()
+        .position(|(name, _)| name == ACTION)
+        .map(|at| options.remove(at).1.to_string());
     work(&Call {
         context,
         terms,
+        in_loop: action.is_some(),
+        action,
         options,
     })
     .map_err(failed)
@@ -140,6 +157,14 @@ impl Call<'_> {
             .filter(|value| !value.is_missing() && !value.is_none())
     }
 
+    /// An option that may be None or undefined on purpose.
+    pub(super) fn option_or_none(&self, name: &str) -> Option<&Jinja> {
+        self.options
+            .iter()
+            .find(|(option, _)| option == name)
+            .map(|(_, value)| value)
+    }
+
     pub(super) fn text_option(&self, name: &str, default: &str) -> Result<String, Error> {
         self.option(name)
             .map_or_else(|| Ok(default.to_owned()), python::text)
@@ -182,14 +207,53 @@ impl Call<'_> {
             .find(&home(self.context, name), &folders(self.context, sub))
     }
 
-    pub(super) fn read(&self, path: &Path) -> Result<String, Error> {
-        let bytes = self
-            .context
+    /// Like [`Self::find`], for a folder.
+    pub(super) fn folder(&self, sub: &str, name: &str) -> Option<PathBuf> {
+        folders(self.context, sub)
+            .into_iter()
+            .map(|folder| folder.join(name))
+            .find(|path| self.context.templar.loader.is_dir(path))
+    }
+
+    /// Like [`Self::find`], for a file that must be there.
+    pub(super) fn find_file(&self, sub: &str, name: &str) -> Result<PathBuf, Error> {
+        self.find(sub, name).ok_or_else(|| {
+            let searched: Vec<String> = folders(self.context, sub)
+                .iter()
+                .map(|folder| folder.join(name).display().to_string())
+                .collect();
+            self.fail(format!(
+                "Unable to access the file '{name}': File not found. Searched in: {}",
+                searched.join(", ")
+            ))
+        })
+    }
+
+    /// The folder of the playbook.
+    pub(super) fn base(&self) -> PathBuf {
+        let own = self.context.scope.get("playbook_dir");
+        match own.and_then(crate::value::Value::as_str) {
+            Some(folder) => PathBuf::from(folder),
+            None => self
+                .context
+                .scope
+                .search()
+                .last()
+                .cloned()
+                .unwrap_or_else(|| ".".into()),
+        }
+    }
+
+    pub(super) fn bytes(&self, path: &Path) -> Result<Vec<u8>, Error> {
+        self.context
             .templar
             .loader
             .read(path)
-            .map_err(|error| self.fail(format!("cannot read {}: {error}", path.display())))?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+            .map_err(|error| self.fail(format!("cannot read {}: {error}", path.display())))
+    }
+
+    pub(super) fn read(&self, path: &Path) -> Result<String, Error> {
+        Ok(String::from_utf8_lossy(&self.bytes(path)?).into_owned())
     }
 }
 

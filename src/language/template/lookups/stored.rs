@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use minijinja::Error;
 
+use super::ini_file::{IniFile, Reading};
 use super::{Call, Row, home};
-use crate::template::filters::{crypt, random_text};
-use crate::template::{Jinja, filters, python};
+use crate::playbook::freeform::split_pairs;
+use crate::template::filters::{Salting, crypt, new_salt, random_text};
+use crate::template::{Jinja, charset, csv, filters, python};
 
 pub(super) const ROWS: &[Row] = &[
     (
@@ -16,7 +18,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     (
         "ini",
-        "section file type re default encoding case_sensitive allow_no_value",
+        "section file type re default encoding case_sensitive allow_no_value allow_none interpolation",
         ini,
     ),
     (
@@ -26,30 +28,42 @@ pub(super) const ROWS: &[Row] = &[
     ),
 ];
 
-/// `name key=value key=value` in one term.
-fn words(term: &str) -> (String, Vec<(String, String)>) {
-    let mut name = Vec::new();
-    let mut options = Vec::new();
-    for word in term.split_whitespace() {
-        match word.split_once('=') {
-            Some((key, value)) if !key.contains('/') => {
-                options.push((key.to_owned(), value.to_owned()));
-            }
-            _ => name.push(word),
-        }
-    }
-    (name.join(" "), options)
+/// Options given inside of a term, and those given beside it.
+struct Settings<'a> {
+    call: &'a Call<'a>,
+    inline: Vec<(String, String)>,
 }
 
-fn setting(
-    call: &Call<'_>,
-    inline: &[(String, String)],
-    name: &str,
-    default: &str,
-) -> Result<String, Error> {
-    match inline.iter().find(|(key, _)| key == name) {
-        Some((_, value)) => Ok(value.clone()),
-        None => call.text_option(name, default),
+impl Settings<'_> {
+    fn text(&self, name: &str, default: &str) -> Result<String, Error> {
+        match self.inline.iter().rev().find(|(key, _)| key == name) {
+            Some((_, value)) => Ok(value.clone()),
+            None => self.call.text_option(name, default),
+        }
+    }
+
+    fn some(&self, name: &str) -> Result<Option<String>, Error> {
+        match self.inline.iter().rev().find(|(key, _)| key == name) {
+            Some((_, value)) => Ok(Some(value.clone())),
+            None => self.call.option(name).map(python::text).transpose(),
+        }
+    }
+
+    fn flag(&self, name: &str, default: bool) -> Result<bool, Error> {
+        Ok(match self.some(name)? {
+            Some(word) => filters::truth(&Jinja::from(word)).unwrap_or(false),
+            None => default,
+        })
+    }
+
+    fn number(&self, name: &str, default: usize) -> Result<usize, Error> {
+        match self.some(name)? {
+            Some(word) => word.trim().parse().map_err(|_| {
+                self.call
+                    .fail(format!("{name} must be a number, not '{word}'"))
+            }),
+            None => Ok(default),
+        }
     }
 }
 
@@ -68,16 +82,37 @@ fn alphabet(names: &[String]) -> String {
             "hexdigits" => chars.push_str("0123456789abcdefABCDEF"),
             "octdigits" => chars.push_str("01234567"),
             "punctuation" => chars.push_str(PUNCTUATION),
-            literal => chars.push_str(literal),
+            "whitespace" => chars.push_str(" \t\n\r\u{b}\u{c}"),
+            "printable" => {
+                chars.push_str("0123456789");
+                chars.push_str(LETTERS);
+                chars.push_str(PUNCTUATION);
+                chars.push_str(" \t\n\r\u{b}\u{c}");
+            }
+            literal => chars.extend(literal.chars().filter(|c| !matches!(c, '"' | '\''))),
         }
     }
-    let mut seen = std::collections::HashSet::new();
-    chars.chars().filter(|c| seen.insert(*c)).collect()
+    chars
+}
+
+/// `a,b,,` as its words; two commas mean the character itself.
+fn char_words(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    if text.contains(",,") {
+        words.push(",".to_owned());
+    }
+    words.extend(
+        text.replace(",,", ",")
+            .split(',')
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned),
+    );
+    words
 }
 
 fn seeded(seed: &str, length: usize, alphabet: &str) -> String {
     let alphabet: Vec<char> = alphabet.chars().collect();
-    let mut dice = filters::Dice::new(Some(seed));
+    let mut dice = filters::Dice::of_text(seed);
     (0..length)
         .filter_map(|_| alphabet.get(dice.below(alphabet.len() as u64) as usize))
         .collect()
@@ -92,207 +127,312 @@ fn password(call: &Call<'_>) -> Result<Vec<Jinja>, Error> {
 }
 
 fn one_password(call: &Call<'_>, term: &str) -> Result<Jinja, Error> {
-    let (name, inline) = words(term);
-    let length: usize = setting(call, &inline, "length", "20")?
-        .parse()
-        .ok()
-        .filter(|length| *length <= 100_000)
-        .ok_or_else(|| call.fail("length must be a number"))?;
-    let names = match (
-        inline.iter().find(|(key, _)| key == "chars"),
-        call.option("chars"),
-    ) {
-        (Some((_, names)), _) => names.split(',').map(str::to_owned).collect(),
+    const KNOWN: [&str; 5] = ["length", "encrypt", "chars", "ident", "seed"];
+    let mut name = term.to_owned();
+    let mut inline = Vec::new();
+    if let Some((first, rest)) = term.split_once(' ') {
+        let pairs = split_pairs(rest, None);
+        name = first.to_owned();
+        if !pairs.rest.is_empty() {
+            name = format!("{first} {}", pairs.rest);
+            if !term.starts_with(&name) {
+                return Err(call.fail(
+                    "Unrecognized value after key=value parameters given to password lookup",
+                ));
+            }
+        }
+        if let Some((wrong, _)) = pairs
+            .pairs
+            .iter()
+            .find(|(key, _)| !KNOWN.contains(&key.as_str()))
+        {
+            return Err(call.fail(format!(
+                "Unrecognized parameter(s) given to password lookup: {wrong}"
+            )));
+        }
+        inline = pairs.pairs;
+    }
+    let settings = Settings { call, inline };
+    let length = settings.number("length", 20)?;
+    if length > 100_000 {
+        return Err(call.fail("a password of more than 100000 characters"));
+    }
+    let inline_chars = settings.inline.iter().find(|(key, _)| key == "chars");
+    let names = match (inline_chars, call.option("chars")) {
+        (Some((_, names)), _) => char_words(names),
         (None, Some(names)) if python::is_list(names) => python::items(names)?
             .iter()
             .map(python::text)
             .collect::<Result<Vec<_>, _>>()?,
-        (None, Some(names)) => python::text(names)?.split(',').map(str::to_owned).collect(),
+        (None, Some(names)) => char_words(&python::text(names)?),
         (None, None) => ["ascii_letters", "digits", ".,:-_"]
             .map(str::to_owned)
             .to_vec(),
     };
     let alphabet = alphabet(&names);
-    let encrypt = setting(call, &inline, "encrypt", "")?;
-    let seed = setting(call, &inline, "seed", "")?;
+    let encrypt = settings.some("encrypt")?.filter(|kind| !kind.is_empty());
+    let seed = settings.some("seed")?;
     let path = PathBuf::from(home(call.context, &name));
     let path = if path.is_absolute() {
         path
     } else {
-        call.find("files", &name).unwrap_or_else(|| {
-            call.context
-                .scope
-                .search()
-                .last()
-                .map_or_else(|| path.clone(), |folder| folder.join(&path))
-        })
+        call.base().join(path)
     };
     let keep = path.as_os_str() != "/dev/null";
-    let stored = if keep && call.context.templar.loader.is_file(&path) {
+    let loader = &call.context.templar.loader;
+    let stored = if keep && loader.is_file(&path) {
         Some(call.read(&path)?.trim_end_matches('\n').to_owned())
     } else {
         None
     };
-    let (mut plain, mut salt) = match &stored {
-        Some(stored) => match stored.rsplit_once(" salt=") {
-            Some((plain, rest)) => {
-                let salt = rest.split_once(" ident=").map_or(rest, |(salt, _)| salt);
-                (Some(plain.to_owned()), Some(salt.to_owned()))
+    let (mut plain, mut salt, mut ident) = (None, None, None);
+    if let Some(stored) = stored {
+        match stored.rsplit_once(" salt=") {
+            Some((word, rest)) => {
+                plain = Some(word.to_owned());
+                match rest.rsplit_once(" ident=") {
+                    Some((own, name)) => {
+                        salt = Some(own.to_owned());
+                        ident = Some(name.to_owned());
+                    }
+                    None => salt = Some(rest.to_owned()),
+                }
             }
-            None => (Some(stored.clone()), None),
-        },
-        None => (None, None),
-    };
+            None => plain = Some(stored),
+        }
+    }
     let mut changed = false;
-    let made = match plain.take() {
+    let made = match plain {
         Some(plain) => plain,
         None => {
             changed = true;
-            if seed.is_empty() {
-                random_text(length, &alphabet)?
-            } else {
-                seeded(&seed, length, &alphabet)
+            match &seed {
+                Some(seed) => seeded(seed, length, &alphabet),
+                None => random_text(length, &alphabet)?,
             }
         }
     };
-    if !encrypt.is_empty() && salt.is_none() {
-        salt = Some(random_text(16, &(LETTERS.to_owned() + "0123456789./"))?);
+    if let Some(kind) = &encrypt
+        && salt.is_none()
+    {
+        salt = Some(new_salt(kind)?);
+        changed = true;
+    }
+    let wanted = settings.some("ident")?;
+    match (&ident, wanted) {
+        (Some(own), Some(wanted)) if *own != wanted => {
+            return Err(call.fail(format!(
+                "The ident parameter provided ({own}) does not match the stored one ({wanted})."
+            )));
+        }
+        (None, Some(wanted)) => ident = Some(wanted),
+        _ => {}
+    }
+    if matches!(encrypt.as_deref(), Some("bcrypt" | "blowfish")) && ident.is_none() {
+        ident = Some("2b".to_owned());
         changed = true;
     }
     if changed && keep {
-        let text = match &salt {
-            Some(salt) => format!("{made} salt={salt}\n"),
-            None => format!("{made}\n"),
+        let text = match (&salt, &ident) {
+            (Some(salt), Some(ident)) => format!("{made} salt={salt} ident={ident}\n"),
+            (Some(salt), None) => format!("{made} salt={salt}\n"),
+            (None, _) => format!("{made}\n"),
         };
-        call.context
-            .templar
-            .loader
+        loader
             .write_private(&path, text.as_bytes())
             .map_err(|error| call.fail(format!("cannot write {}: {error}", path.display())))?;
     }
-    if encrypt.is_empty() {
-        Ok(Jinja::from(made))
-    } else {
-        crypt(&made, &encrypt, salt.as_deref(), None).map(Jinja::from)
+    match encrypt {
+        None => Ok(Jinja::from(made)),
+        Some(kind) => crypt(
+            &made,
+            &kind,
+            &Salting {
+                salt: salt.as_deref(),
+                ident: ident.as_deref(),
+                ..Salting::default()
+            },
+        )
+        .map(Jinja::from),
     }
 }
 
+/// The words of an old-style term: the key, then options; a value may have
+/// spaces up to the next option.
+fn ini_words(term: &str, known: &[&str]) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut open = String::new();
+    for word in term.split_whitespace() {
+        let starts = word
+            .split_once('=')
+            .is_some_and(|(name, _)| known.contains(&name) || words.is_empty() && open.is_empty());
+        if starts && !open.is_empty() {
+            words.push(std::mem::take(&mut open));
+        }
+        if !open.is_empty() {
+            open.push(' ');
+        }
+        open.push_str(word);
+    }
+    if !open.is_empty() {
+        words.push(open);
+    }
+    words
+}
+
 fn ini(call: &Call<'_>) -> Result<Vec<Jinja>, Error> {
+    const KNOWN: [&str; 9] = [
+        "section",
+        "file",
+        "type",
+        "re",
+        "default",
+        "encoding",
+        "case_sensitive",
+        "allow_no_value",
+        "interpolation",
+    ];
     let mut found = Vec::new();
     for term in call.texts()? {
-        let (key, inline) = words(&term);
-        let file = setting(call, &inline, "file", "ansible.ini")?;
-        let section = setting(call, &inline, "section", "global")?;
-        let properties = setting(call, &inline, "type", "ini")? == "properties";
-        let default = setting(call, &inline, "default", "")?;
-        let path = call
-            .find("files", &file)
-            .ok_or_else(|| call.fail(format!("no file '{file}' was found")))?;
-        let text = call.read(&path)?;
-        let pattern = setting(call, &inline, "re", "False")?;
-        let regex = filters::truth(&Jinja::from(pattern)).unwrap_or(false);
-        let wanted = |name: &str| -> Result<bool, Error> {
-            if regex {
-                let pattern = filters::compile(&key, filters::Flags::default())?;
-                Ok(pattern.is_match(name).unwrap_or(false))
-            } else {
-                Ok(name.eq_ignore_ascii_case(&key))
-            }
-        };
-        let mut current = if properties {
-            section.clone()
-        } else {
-            String::new()
-        };
-        let mut values = Vec::new();
-        for line in text.lines() {
-            let line = line.trim_end();
-            if line.trim_start().starts_with(['#', ';']) || line.trim().is_empty() {
-                continue;
-            }
-            if let Some(name) = line
-                .strip_prefix('[')
-                .and_then(|line| line.strip_suffix(']'))
-            {
-                current = name.to_owned();
-            } else if line.starts_with(' ') || line.starts_with('\t') {
-                if let Some((_, value)) = values.last_mut() {
-                    let value: &mut String = value;
-                    value.push('\n');
-                    value.push_str(line.trim());
+        let mut key = term.clone();
+        let mut inline = Vec::new();
+        if term.contains('=') || term.trim().contains(' ') {
+            let mut first = None;
+            for word in ini_words(&term, &KNOWN) {
+                match word.split_once('=') {
+                    Some((name, value)) => {
+                        if !KNOWN.contains(&name) {
+                            return Err(call.fail(format!("'{name}' is not a valid option.")));
+                        }
+                        if value.contains('=') {
+                            return Err(call.fail(format!("Could not use '{word}' from '{term}'.")));
+                        }
+                        inline.push((name.to_owned(), value.to_owned()));
+                    }
+                    None => {
+                        first.get_or_insert(word);
+                    }
                 }
-            } else if current == section || current == "DEFAULT" {
-                let (name, value) = line
-                    .find(['=', ':'])
-                    .map_or((line, ""), |at| (&line[..at], &line[at + 1..]));
-                values.push((name.trim().to_owned(), value.trim().to_owned()));
             }
+            key = first.ok_or_else(|| {
+                call.fail(format!(
+                    "No key to look up was provided as first term within string inline options: {term}"
+                ))
+            })?;
         }
-        let mut hits = Vec::new();
-        for (name, value) in values {
-            if wanted(&name)? {
-                hits.push(Jinja::from(value));
-            }
-        }
-        if regex {
-            found.extend(hits);
+        let settings = Settings { call, inline };
+        let file = settings.text("file", "ansible.ini")?;
+        let properties = settings.text("type", "ini")? == "properties";
+        let section = if properties {
+            "java_properties".to_owned()
         } else {
-            found.push(hits.pop().unwrap_or_else(|| Jinja::from(default)));
+            settings.text("section", "global")?
+        };
+        let reading = Reading {
+            case_sensitive: settings.flag("case_sensitive", false)?,
+            no_value: settings.flag("allow_no_value", settings.flag("allow_none", false)?)?,
+            interpolation: settings.flag("interpolation", true)?,
+        };
+        let path = call.find_file("files", &file)?;
+        let mut text = charset::decode(&call.bytes(&path)?, &settings.text("encoding", "utf-8")?)?;
+        if properties {
+            text.insert_str(0, "[java_properties]\n");
+        }
+        let ini = IniFile::read(&text, &file, reading)?;
+        let Some(entries) = ini.section(&section) else {
+            return Err(call.fail(format!("No section '{section}' in '{file}'.")));
+        };
+        if settings.flag("re", false)? {
+            let pattern = filters::compile(&format!("\\A(?:{key})"), filters::Flags::default())?;
+            for (name, value) in &entries {
+                if pattern.is_match(name).unwrap_or(false) {
+                    found.push(match value {
+                        Some(value) => Jinja::from(ini.shown(&entries, value)?),
+                        None => Jinja::from(()),
+                    });
+                }
+            }
+            continue;
+        }
+        let wanted = if reading.case_sensitive {
+            key
+        } else {
+            key.to_lowercase()
+        };
+        match entries.get(&wanted) {
+            Some(Some(value)) => found.push(Jinja::from(ini.shown(&entries, value)?)),
+            Some(None) => {}
+            None => match settings.some("default")? {
+                Some(default) => found.push(
+                    call.option("default")
+                        .cloned()
+                        .filter(|_| settings.inline.iter().all(|(name, _)| name != "default"))
+                        .unwrap_or_else(|| Jinja::from(default)),
+                ),
+                None => found.push(Jinja::from("")),
+            },
         }
     }
     Ok(found)
 }
 
-/// One line of CSV, with quotes.
-fn fields(line: &str, delimiter: char) -> Vec<String> {
-    let mut fields = vec![String::new()];
-    let mut quoted = false;
-    let mut chars = line.chars().peekable();
-    while let Some(c) = chars.next() {
-        let Some(field) = fields.last_mut() else {
-            break;
-        };
-        match c {
-            '"' if quoted && chars.peek() == Some(&'"') => {
-                chars.next();
-                field.push('"');
-            }
-            '"' => quoted = !quoted,
-            c if c == delimiter && !quoted => fields.push(String::new()),
-            c => field.push(c),
-        }
-    }
-    fields
-}
-
 fn csvfile(call: &Call<'_>) -> Result<Vec<Jinja>, Error> {
+    const KNOWN: [&str; 6] = ["file", "delimiter", "col", "keycol", "default", "encoding"];
+    let missing = || call.fail("Search key is required but was not found");
+    let terms = call.texts()?;
+    if terms.is_empty() {
+        return Err(missing());
+    }
     let mut found = Vec::new();
-    for term in call.texts()? {
-        let (key, inline) = words(&term);
-        let file = setting(call, &inline, "file", "ansible.csv")?;
-        let delimiter = match setting(call, &inline, "delimiter", "TAB")?.as_str() {
-            "TAB" | "t" | "\\t" => '\t',
-            other => other.chars().next().unwrap_or(','),
+    for term in terms {
+        let pairs = split_pairs(&term, None);
+        if pairs.rest.is_empty() {
+            return Err(missing());
+        }
+        if let Some((wrong, _)) = pairs
+            .pairs
+            .iter()
+            .find(|(name, _)| !KNOWN.contains(&name.as_str()))
+        {
+            return Err(call.fail(format!("'{wrong}' is not a valid option")));
+        }
+        let key = pairs.rest;
+        let settings = Settings {
+            call,
+            inline: pairs.pairs,
         };
-        let index = |name: &str, default: &str| -> Result<usize, Error> {
-            setting(call, &inline, name, default)?
-                .parse()
-                .map_err(|_| call.fail(format!("{name} must be a number")))
+        let delimiter = match settings.text("delimiter", "TAB")?.as_str() {
+            "TAB" | "\\t" => '\t',
+            other => {
+                let mut chars = other.chars();
+                match (chars.next(), chars.next()) {
+                    (Some(delimiter), None) => delimiter,
+                    _ => return Err(call.fail("\"delimiter\" must be a 1-character string")),
+                }
+            }
         };
-        let (column, key_column) = (index("col", "1")?, index("keycol", "0")?);
-        let path = call
-            .find("files", &file)
-            .ok_or_else(|| call.fail(format!("no file '{file}' was found")))?;
-        let text = call.read(&path)?;
-        let hit = text
-            .lines()
-            .map(|line| fields(line, delimiter))
-            .find(|fields| fields.get(key_column) == Some(&key))
-            .and_then(|fields| fields.get(column).cloned());
-        match (hit, call.option("default")) {
-            (Some(value), _) => found.push(Jinja::from(value)),
-            (None, Some(default)) => found.push(default.clone()),
-            (None, None) => {}
+        let (column, key_column) = (settings.number("col", 1)?, settings.number("keycol", 0)?);
+        let path = call.find_file("files", &settings.text("file", "ansible.csv")?)?;
+        let text = charset::decode(&call.bytes(&path)?, &settings.text("encoding", "utf-8")?)?;
+        let row = csv::rows(&text, delimiter)
+            .into_iter()
+            .find(|row| row.get(key_column) == Some(&key));
+        match row {
+            Some(row) => match row.get(column) {
+                Some(value) => found.push(Jinja::from(value.as_str())),
+                None => return Err(call.fail("list index out of range")),
+            },
+            None => {
+                if let Some(default) = call.option("default") {
+                    if python::is_list(default) {
+                        found.extend(python::items(default)?);
+                    } else {
+                        found.push(default.clone());
+                    }
+                } else if let Some(default) = settings.some("default")? {
+                    found.push(Jinja::from(default));
+                }
+            }
         }
     }
     Ok(found)

@@ -10,29 +10,61 @@ pub(super) const ROWS: &[Row] = &[
     ("vars", "default", vars),
     ("varnames", "", varnames),
     ("env", "default", env),
-    ("config", "on_missing **", config),
+    (
+        "config",
+        "on_missing plugin_type plugin_name show_origin",
+        super::settings::config,
+    ),
 ];
 
 fn vars(call: &Call<'_>) -> Result<Vec<Jinja>, Error> {
-    call.texts()?
-        .into_iter()
-        .map(|name| match call.context.variable(&name) {
-            Some(value) => value.present(),
-            None => call.option("default").cloned().ok_or_else(|| {
-                Error::new(
-                    minijinja::ErrorKind::UndefinedError,
-                    format!("'{name}' is undefined"),
-                )
-            }),
-        })
-        .collect()
+    let mut found = Vec::new();
+    for term in &call.terms {
+        let Some(name) = term.as_str() else {
+            return Err(call.fail(format!(
+                "Invalid setting identifier, {} is not text but {}.",
+                python::repr(term)?,
+                python::type_name(term)
+            )));
+        };
+        found.push(match call.context.variable(name) {
+            Some(value) => value.present()?,
+            None => match call.option_or_none("default") {
+                Some(default) => default.clone(),
+                None => {
+                    return Err(Error::new(
+                        minijinja::ErrorKind::UndefinedError,
+                        format!("No variable named '{name}' was found."),
+                    ));
+                }
+            },
+        });
+    }
+    Ok(found)
 }
 
 fn varnames(call: &Call<'_>) -> Result<Vec<Jinja>, Error> {
     let names = call.context.scope.names();
     let mut found = Vec::new();
-    for pattern in call.texts()? {
-        let regex = filters::compile(&pattern, filters::Flags::default())?;
+    for term in &call.terms {
+        let Some(pattern) = term.as_str() else {
+            return Err(call.fail(format!(
+                "Invalid setting identifier, {} is not text but {}.",
+                python::repr(term)?,
+                python::type_name(term)
+            )));
+        };
+        let regex = filters::compile(pattern, filters::Flags::default()).map_err(|error| {
+            // Python's word for what is most often wrong.
+            let why = if pattern.starts_with(['*', '+', '?']) {
+                "nothing to repeat at position 0"
+            } else {
+                error.detail().unwrap_or_default()
+            };
+            call.fail(format!(
+                "Unable to use \"{pattern}\" as a search parameter: {why}"
+            ))
+        })?;
         found.extend(
             names
                 .iter()
@@ -50,37 +82,15 @@ fn env(call: &Call<'_>) -> Result<Vec<Jinja>, Error> {
             let name = name.split_whitespace().next().unwrap_or_default();
             match call.context.templar.loader.env(name) {
                 Some(value) => Ok(Jinja::from(value)),
-                None => Ok(call
-                    .option("default")
-                    .cloned()
-                    .unwrap_or_else(|| Jinja::from(""))),
+                None => match call.option_or_none("default") {
+                    Some(default) if default.is_missing() => Err(Error::new(
+                        minijinja::ErrorKind::UndefinedError,
+                        format!("The environment variable '{name}' is not set."),
+                    )),
+                    Some(default) => Ok(default.clone()),
+                    None => Ok(Jinja::from("")),
+                },
             }
         })
         .collect()
-}
-
-/// The settings that content asks for.
-fn config(call: &Call<'_>) -> Result<Vec<Jinja>, Error> {
-    let home = call.context.templar.loader.env("HOME").unwrap_or_default();
-    let missing = call.text_option("on_missing", "error")?;
-    let mut found = Vec::new();
-    for name in call.texts()? {
-        let value = match name.as_str() {
-            "DEFAULT_BECOME_USER" => Jinja::from("root"),
-            "DEFAULT_BECOME_METHOD" => Jinja::from("sudo"),
-            "DEFAULT_BECOME" => Jinja::from(false),
-            "DEFAULT_FORKS" => Jinja::from(5),
-            "DEFAULT_TIMEOUT" => Jinja::from(10),
-            "DEFAULT_REMOTE_PORT" | "DEFAULT_REMOTE_USER" => Jinja::from(()),
-            "DEFAULT_LOCAL_TMP" => Jinja::from(format!("{home}/.ansible/tmp")),
-            "DEFAULT_ROLES_PATH" => {
-                python::list(vec![Jinja::from(format!("{home}/.ansible/roles"))])
-            }
-            "RETRY_FILES_ENABLED" => Jinja::from(false),
-            _ if missing == "skip" => continue,
-            _ => return Err(call.fail(format!("unknown setting '{name}'"))),
-        };
-        found.push(value);
-    }
-    Ok(found)
 }

@@ -115,7 +115,7 @@ impl<'s> Lexer<'s> {
             options,
             at: 0,
             tokens: Vec::new(),
-            raw: raw && mode != Mode::File,
+            raw,
         };
         if mode == Mode::Expression {
             lexer.inside("", Tag::Variable)?;
@@ -363,7 +363,7 @@ impl<'s> Lexer<'s> {
             }
         }
         Err(Mistake::new(
-            format!("unexpected char '{}' at {}", first.escape_debug(), self.at),
+            format!("unexpected char {} at {}", shown(first), self.at),
             At::new(self.at, self.at + first.len_utf8()),
         ))
     }
@@ -383,7 +383,7 @@ impl<'s> Lexer<'s> {
             }
         }
         Err(Mistake::new(
-            format!("unexpected char '{}' at {}", quote.escape_debug(), self.at),
+            format!("unexpected char {} at {}", shown(quote), self.at),
             At::new(self.at, self.source.len()),
         ))
     }
@@ -472,4 +472,9 @@ fn balance(open: &mut Vec<char>, op: Op, at: At) -> Parsed<()> {
         )),
         None => Err(Mistake::new(format!("unexpected '{close}'"), at)),
     }
+}
+
+/// A character as Python shows it.
+fn shown(c: char) -> String {
+    crate::template::python::repr(&crate::template::Jinja::from(c.to_string())).unwrap_or_default()
 }

@@ -661,13 +661,16 @@ impl Parser {
         }
         let name = match self.peek() {
             Token::Name(_) => self.name()?,
+            Token::Int(_) | Token::Float(_) | Token::Text(_) => {
+                return self.fail("can't assign to 'const'");
+            }
             _ => return self.fail(format!("can't assign to '{}'", self.peek())),
         };
         if matches!(
             &*name,
             "true" | "false" | "none" | "True" | "False" | "None"
         ) {
-            return Err(Mistake::new(format!("can't assign to '{name}'"), at));
+            return Err(Mistake::new("can't assign to 'const'", at));
         }
         if members && self.take_op(Op::Dot) {
             let member = self.name()?;

@@ -99,9 +99,9 @@ impl fmt::Display for Token {
             Self::BlockBegin => f.write_str("begin of statement block"),
             Self::BlockEnd => f.write_str("end of statement block"),
             Self::Name(name) => f.write_str(name),
-            Self::Text(text) => f.write_str(text),
-            Self::Int(number) => write!(f, "{number}"),
-            Self::Float(number) => write!(f, "{number}"),
+            Self::Text(_) => f.write_str("string"),
+            Self::Int(_) => f.write_str("integer"),
+            Self::Float(_) => f.write_str("float"),
             Self::Op(op) => f.write_str(op.sign()),
             Self::End => f.write_str("end of template"),
         }

@@ -31,12 +31,24 @@ pub(super) const ROWS: &[Row] = &[
         "value version operator strict version_type",
         |_, args| {
             let operator = args.text_or(2, "eq")?;
+            let strict = args.some(3);
             let kind = match args.some(4) {
                 Some(kind) => python::text(kind)?,
                 None if args.flag(3, false)? => "strict".to_owned(),
                 None => "loose".to_owned(),
             };
-            version::compare(&args.text(0)?, &args.text(1)?, &operator, &kind)
+            let (own, other) = (args.text(0)?, args.text(1)?);
+            if own.is_empty() || other.is_empty() {
+                return Err(args.fail(if own.is_empty() {
+                    "Input version value cannot be empty"
+                } else {
+                    "Version parameter to compare against cannot be empty"
+                }));
+            }
+            if strict.is_some() && args.some(4).is_some() {
+                return Err(args.fail("Cannot specify both 'strict' and 'version_type'"));
+            }
+            version::compare(&own, &other, &operator, &kind)
         },
     ),
     (&["lower"], "value", |_, args| {
@@ -45,12 +57,12 @@ pub(super) const ROWS: &[Row] = &[
     (&["upper"], "value", |_, args| {
         cased(args, char::is_lowercase)
     }),
-    (&["url", "uri"], "value schemes", |_, args| {
-        address(args, true)
+    (&["uri"], "value schemes", |_, args| Ok(address(args)?.0)),
+    (&["url"], "value schemes", |_, args| {
+        let (fits, scheme, host) = address(args)?;
+        Ok(fits && !scheme.is_empty() && host)
     }),
-    (&["urn"], "value", |_, args| {
-        Ok(args.text(0)?.to_lowercase().starts_with("urn:"))
-    }),
+    (&["urn"], "value", |_, args| Ok(address(args)?.1 == "urn")),
     (&["vault_encrypted"], "value", |_, args| {
         Ok(args.text(0)?.starts_with("$ANSIBLE_VAULT;"))
     }),
@@ -78,22 +90,29 @@ fn cased(args: &Args<'_>, against: fn(char) -> bool) -> Result<bool, Error> {
     Ok(text.chars().any(char::is_alphabetic) && !text.chars().any(against))
 }
 
-fn address(args: &Args<'_>, needs_host: bool) -> Result<bool, Error> {
+/// Whether the scheme is one of those wanted, the scheme, and whether there is
+/// a host.
+fn address(args: &Args<'_>) -> Result<(bool, String, bool), Error> {
     let text = args.text(0)?;
-    let Some((scheme, rest)) = text.split_once(':') else {
-        return Ok(false);
-    };
-    let known = match args.some(1) {
+    let scheme = text
+        .split_once(':')
+        .map(|(scheme, _)| scheme)
+        .filter(|scheme| {
+            scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+                && scheme
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+        });
+    let rest = scheme.map_or(text.as_str(), |scheme| &text[scheme.len() + 1..]);
+    let host = rest
+        .strip_prefix("//")
+        .is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#']));
+    let scheme = scheme.unwrap_or_default().to_lowercase();
+    let fits = match args.some(1) {
         Some(schemes) => python::items(schemes)?
             .iter()
-            .any(|known| known.as_str() == Some(scheme)),
+            .any(|known| known.as_str() == Some(&scheme)),
         None => true,
     };
-    let host = rest.strip_prefix("//").unwrap_or_default();
-    Ok(known
-        && !scheme.is_empty()
-        && scheme
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
-        && (!needs_host || !host.is_empty()))
+    Ok((fits, scheme, host))
 }
