@@ -407,7 +407,7 @@ fn lookups_serve_loops() {
     assert_eq!(run("items", nested.clone()), "[1, [2, [3]]]");
     assert_eq!(run("community.general.flattened", nested), "[1, 2, 3]");
     assert_eq!(run("file", "a.txt".into()), "['text']");
-    assert_eq!(run("template", "b.j2".into()), "['2\\n']");
+    assert_eq!(run("template", "b.j2".into()), "[2]");
     assert_eq!(
         run(
             "first_found",

@@ -5,7 +5,7 @@ use minijinja::Error;
 
 use super::Row;
 use super::list::{Seen, random_hex};
-use crate::template::args::Args;
+use crate::template::args::{Args, Given};
 use crate::template::objects::entries_of;
 use crate::template::run::Vm;
 use crate::template::{Jinja, operators, python, version};
@@ -132,8 +132,10 @@ fn lists_mergeby(vm: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
             }
             let value = match merged.get(&key) {
                 Some(old) => {
-                    let mut given = crate::template::args::Given::default();
-                    given.positional = vec![old.clone(), item];
+                    let mut given = Given {
+                        positional: vec![old.clone(), item],
+                        ..Given::default()
+                    };
                     for (name, at) in [("recursive", 2), ("list_merge", 3)] {
                         if let Some(option) = args.some(at) {
                             given.named.push((name.into(), option.clone()));

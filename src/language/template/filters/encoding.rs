@@ -205,7 +205,7 @@ fn b64decode(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
         })
         .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '='))
         .collect();
-    let padded = text.len() % 4 == 0;
+    let padded = text.len().is_multiple_of(4);
     let text = text.trim_end_matches('=');
     if !padded {
         return Err(args.fail("Incorrect padding"));

@@ -35,7 +35,9 @@ pub(in crate::template) struct Flags {
 }
 
 /// Patterns that were compiled, for the next use.
-static KNOWN: LazyLock<Mutex<HashMap<(String, Flags), Arc<Regex>>>> = LazyLock::new(Mutex::default);
+static KNOWN: LazyLock<Mutex<Patterns>> = LazyLock::new(Mutex::default);
+
+type Patterns = HashMap<(String, Flags), Arc<Regex>>;
 
 /// More patterns than a run should need.
 const KEPT: usize = 1000;
