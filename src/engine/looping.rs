@@ -41,18 +41,10 @@ pub(crate) fn items(
                 .help("a dict becomes a list with '| dict2items', a number with 'range(n) | list'"),
             ))),
         },
-        Some(Loop::Lookup { name, terms }) => {
-            let value = templar.resolve(&terms.value, scope).map_err(template)?;
-            let terms = match value {
-                Value::List(items) => items.to_vec(),
-                Value::Null => Vec::new(),
-                one => vec![one],
-            };
-            templar
-                .lookup(name, &terms, planned.module(), scope)
-                .map(Items::Of)
-                .map_err(template)
-        }
+        Some(Loop::Lookup { name, terms }) => templar
+            .lookup(name, &terms.value, planned.module(), scope)
+            .map(Items::Of)
+            .map_err(template),
     }
 }
 

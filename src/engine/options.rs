@@ -27,6 +27,8 @@ pub struct RunOptions {
     pub rules: Rules,
     pub becoming: BecomeDefaults,
     pub ssh: SshOptions,
+    /// A Python of the controller, where there is one: content asks for it.
+    pub python: Option<String>,
     /// Sources of the inventory, for magic variables.
     pub inventory_sources: Vec<String>,
 }

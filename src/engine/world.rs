@@ -148,6 +148,9 @@ pub(crate) fn play_magic(
         magic.insert("ansible_limit", limit.as_str());
     }
     magic.insert("ansible_version", version());
+    if let Some(python) = &options.python {
+        magic.insert("ansible_playbook_python", python.as_str());
+    }
     magic.insert("omit", Value::Omit);
     if let Some(play) = play {
         magic.insert("playbook_dir", &*absolute(&play.folder).to_string_lossy());

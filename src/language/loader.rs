@@ -123,7 +123,11 @@ impl Loader for Machine {
         use std::io::Write;
         use std::os::unix::fs::OpenOptionsExt;
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
+            use std::os::unix::fs::DirBuilderExt;
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)?;
         }
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".{}.tmp", std::process::id()));

@@ -74,6 +74,7 @@ pub(super) fn options(
         tags,
         limit,
         limit_text: args.limit.clone(),
+        python: python(),
         extra_vars,
         start_at_task: None,
         force_handlers: flag(false, "DEFAULT_FORCE_HANDLERS")?,
@@ -273,4 +274,13 @@ fn secret(ask: bool, file: Option<&Path>, question: &str) -> Found<Option<Secret
         return Ok(None);
     }
     prompt::hidden(question).map(|line| Some(Secret::new(line)))
+}
+
+/// The Python that a user would get on this machine.
+fn python() -> Option<String> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .flat_map(|folder| ["python3", "python"].map(|name| folder.join(name)))
+        .find(|program| program.is_file())
+        .map(|program| program.to_string_lossy().into_owned())
 }

@@ -27,6 +27,11 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
                 let span = arg.map(|arg| arg.name_span.clone());
                 call.warn_once(reserved_name(name), span);
             }
+            if !is_variable_name(name) {
+                return ActionOutcome::failure(format!(
+                    "The variable name '{name}' is not valid. Variables must start with a letter or underscore character, and contain only letters, numbers and underscores."
+                ));
+            }
             vars.insert(name.to_string(), value.clone());
         }
     }
@@ -40,4 +45,13 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
         outcome = outcome.effect(Effect::Facts(vars.clone()));
     }
     outcome.effect(Effect::SetFacts(vars))
+}
+
+/// Whether templates can name a variable so.
+fn is_variable_name(name: &str) -> bool {
+    let mut chars = name.chars();
+    chars
+        .next()
+        .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }

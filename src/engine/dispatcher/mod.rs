@@ -126,7 +126,7 @@ impl Dispatcher {
             self.lab.get(name),
         );
         let mut scope = match scope {
-            Ok(scope) => scope,
+            Ok(scope) => scope.merging(options.rules.merge_hashes),
             Err(problem) => {
                 self.shared.events.event(Event::Mistakes(vec![*problem]));
                 return;
@@ -134,6 +134,13 @@ impl Dispatcher {
         };
         if inventory.host(name).is_none() && crate::actions::is_local_name(name) {
             scope = scope.with_var(Level::InventoryHost, "ansible_connection", "local".into());
+            if let Some(python) = &options.python {
+                scope = scope.with_var(
+                    Level::InventoryHost,
+                    "ansible_python_interpreter",
+                    python.as_str().into(),
+                );
+            }
         }
         let mut magic = world::play_magic(name, inventory, options, Some(play));
         if self.groups.is_none() {

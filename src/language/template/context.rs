@@ -107,8 +107,8 @@ impl Context {
         if let Some(known) = lock(&self.names).get(name) {
             return Some(known.clone());
         }
-        let found = match self.scope.get(name) {
-            Some(value) => self.live(value, || name.to_owned()),
+        let found = match self.scope.find(name) {
+            Some(value) => self.live(&value, || name.to_owned()),
             None => match name {
                 "vars" => Jinja::from_object(Root(Arc::clone(self))),
                 "hostvars" => self.all_hosts()?,

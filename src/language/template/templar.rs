@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::context::{Context, Session};
 use super::engine::{Inner, Job, Mode, Place};
 use super::error::{self, TemplateError};
+use super::marker::Missing;
 use super::options::FileOptions;
 use super::plugins::Plugins;
 use super::{Jinja, convert, lookups, python};
@@ -328,24 +329,30 @@ impl Templar {
         super::check::file(&self.inner, source)
     }
 
-    /// Runs a lookup by name, as `with_*` loops of a module do.
+    /// Runs a lookup by name, as `with_*` loops of a module do. The terms are
+    /// evaluated here: a list, nothing, or one term.
     ///
     /// # Errors
     /// An unknown lookup, or its failure.
     pub fn lookup(
         &self,
         name: &str,
-        terms: &[Value],
+        terms: &Value,
         module: &str,
         scope: &Scope,
     ) -> Result<Vec<Value>, TemplateError> {
         let context = self.context(scope);
         let explain = |error| error::finish(error, Span::nowhere(), &context);
         let result = self.inner.call(&context, |vm| {
-            let terms = terms
-                .iter()
-                .map(|term| context.live(term, || name.to_owned()))
-                .collect();
+            // What is undefined inside is for the lookup to judge.
+            let terms = context.live(terms, || name.to_owned()).present()?;
+            let terms = if python::is_list(&terms) {
+                python::raw_items(&terms)?
+            } else if terms.is_none() {
+                Vec::new()
+            } else {
+                vec![terms]
+            };
             let module = (lookups::ACTION.to_owned(), Jinja::from(module));
             lookups::run(vm, name, terms, vec![module])?
                 .iter()

@@ -397,7 +397,7 @@ fn lookups_serve_loops() {
     ]);
     let scope = scope(r#"{"n": 8}"#).with_search([PathBuf::from("/play")].into());
     let run = |name: &str, term: Value| {
-        let terms = [term];
+        let terms = Value::from(vec![term]);
         templar
             .lookup(name, &terms, "debug", &scope)
             .map(|found| shown(&Value::from(found)))

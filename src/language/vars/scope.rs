@@ -27,6 +27,8 @@ pub struct Scope {
     layers: Arc<Vec<Layer>>,
     hosts: Option<Arc<dyn HostVars>>,
     search: Arc<[PathBuf]>,
+    /// Mappings of several levels are merged instead of replaced.
+    merging: bool,
 }
 
 /// Layers of single variables are merged while they are smaller than this.
@@ -96,6 +98,35 @@ impl Scope {
         }
     }
 
+    /// Merges mappings that several levels have under one name.
+    #[must_use]
+    pub fn merging(&self, merging: bool) -> Self {
+        Self {
+            merging,
+            ..self.clone()
+        }
+    }
+
+    /// The value that a name has: that of the highest level, or all levels'
+    /// mappings merged where that is wanted.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<Value> {
+        let top = self.get(name)?;
+        if !self.merging || !matches!(top, Value::Map(_)) {
+            return Some(top.clone());
+        }
+        let mut merged: Option<Value> = None;
+        for layer in self.layers.iter() {
+            if let Some(value) = layer.vars.get(name) {
+                merged = Some(match merged {
+                    Some(below) => merge(&below, value),
+                    None => value.clone(),
+                });
+            }
+        }
+        merged
+    }
+
     /// The value of the highest level.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
@@ -134,7 +165,11 @@ impl Scope {
         let mut all = Map::new();
         for layer in self.layers.iter() {
             for (name, value) in layer.vars.entries() {
-                all.0.insert(Key::Str(Arc::clone(name)), value.clone());
+                let value = match all.get(name) {
+                    Some(below) if self.merging => merge(below, value),
+                    _ => value.clone(),
+                };
+                all.0.insert(Key::Str(Arc::clone(name)), value);
             }
         }
         all
@@ -144,6 +179,24 @@ impl Scope {
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.layers, &other.layers)
+    }
+}
+
+/// A value over another: mappings are merged, all else is replaced.
+fn merge(below: &Value, above: &Value) -> Value {
+    match (below, above) {
+        (Value::Map(below), Value::Map(above)) => {
+            let mut all = Map::clone(below);
+            for (key, value) in above.iter() {
+                let value = match all.0.get(key) {
+                    Some(own) => merge(own, value),
+                    None => value.clone(),
+                };
+                all.0.insert(key.clone(), value);
+            }
+            all.into()
+        }
+        _ => above.clone(),
     }
 }
 
@@ -186,6 +239,32 @@ mod tests {
             .with_var(Level::SetFacts, "a", Value::Int(2))
             .with_var(Level::TaskVars, "a", Value::Int(9));
         assert_eq!(scope.get("a"), Some(&Value::Int(2)));
+    }
+
+    #[test]
+    fn levels_may_be_merged() {
+        let map = |text: &str| {
+            let json: serde_json::Value = serde_json::from_str(text).unwrap();
+            match Value::from_json(&json) {
+                Value::Map(map) => map,
+                _ => Arc::default(),
+            }
+        };
+        let scope = Scope::new()
+            .with(
+                Level::PlayVars,
+                map(r#"{"d": {"a": 2, "n": {"y": 2}}, "l": [2]}"#),
+            )
+            .with(
+                Level::RoleDefaults,
+                map(r#"{"d": {"a": 1, "b": 1, "n": {"x": 1}}, "l": [1]}"#),
+            );
+        let merged = map(r#"{"d": {"a": 2, "b": 1, "n": {"x": 1, "y": 2}}}"#);
+        let merging = scope.merging(true);
+        assert_eq!(merging.find("d").as_ref(), merged.get("d"));
+        assert_eq!(merging.flatten().get("d"), merged.get("d"));
+        assert_eq!(merging.find("l"), Some(Value::from(vec![Value::Int(2)])));
+        assert_eq!(scope.find("d").as_ref(), scope.get("d"));
     }
 
     #[test]

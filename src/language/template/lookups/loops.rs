@@ -98,6 +98,9 @@ fn together(call: &Call<'_>) -> Result<Vec<Jinja>, Error> {
         })
         .collect::<Result<Vec<_>, _>>()?;
     let length = columns.iter().map(Vec::len).max().unwrap_or(0);
+    if columns.is_empty() {
+        return Err(call.fail("with_together requires at least one element in each list"));
+    }
     Ok((0..length)
         .map(|row| {
             python::list(

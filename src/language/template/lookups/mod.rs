@@ -96,7 +96,9 @@ pub(super) fn run(
         if let Some(near) = crate::suggest::nearest(wrong, allowed.split_whitespace()) {
             message.push_str(&format!(", did you mean '{near}'?"));
         }
-        return Err(failed(python::fail(message)));
+        vm.context.templar.warn(&format!(
+            "The lookup plugin '{name}': {message}; it is ignored"
+        ));
     }
     let mut options = options;
     let action = options
@@ -223,7 +225,7 @@ impl Call<'_> {
                 .map(|folder| folder.join(name).display().to_string())
                 .collect();
             self.fail(format!(
-                "Unable to access the file '{name}': File not found. Searched in: {}",
+                "Unable to access the file '{name}': No such file or directory. Searched in: {}",
                 searched.join(", ")
             ))
         })

@@ -10,6 +10,7 @@ use crate::template::marker::{Marker, Missing};
 use crate::template::syntax::At;
 use crate::template::syntax::ast::{self, Expr, Node};
 use crate::template::{Jinja, filters, methods, python, tests};
+use crate::value::Value;
 
 /// The last part of a dotted name.
 fn short(name: &str) -> &str {
@@ -206,6 +207,13 @@ impl Vm<'_> {
         args: &ast::Args,
         expr: &Expr,
     ) -> Result<Jinja, Error> {
+        if short(name) == "vault_encrypted"
+            && let Node::Name(variable) = &input.node
+            && self.locals.get(variable).is_none()
+            && let Some(Value::Vault(_)) = self.context.scope.get(variable)
+        {
+            return Ok(Jinja::from(true));
+        }
         let input = self.eval(input)?;
         let given = self.given(args, Some(input))?;
         self.judge(name, &given, expr.at)
