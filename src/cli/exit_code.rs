@@ -12,3 +12,16 @@ pub(crate) const OPTIONS: u8 = 5;
 pub(crate) const UNREACHABLE: u8 = 4;
 /// Stopped by the user.
 pub(crate) const INTERRUPTED: u8 = 99;
+
+/// The code for mistakes that keep a run from starting. Files that are no
+/// readable YAML have their own, which Ansible shares with lost hosts.
+pub(crate) fn of(problems: &[ocplay_language::diagnostic::Diagnostic]) -> u8 {
+    let unreadable = |code: &str| matches!(code, "yaml" | "yaml-tag" | "duplicate-key");
+    if problems.iter().any(|problem| problem.code == "options") {
+        OPTIONS
+    } else if problems.iter().any(|problem| unreadable(problem.code)) {
+        UNREACHABLE
+    } else {
+        ERROR
+    }
+}

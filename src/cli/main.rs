@@ -22,12 +22,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(problems) => {
             render::diagnostic::print_all(&problems);
-            let options = problems.iter().any(|problem| problem.code == "options");
-            ExitCode::from(if options {
-                exit_code::OPTIONS
-            } else {
-                exit_code::ERROR
-            })
+            ExitCode::from(exit_code::of(&problems))
         }
     }
 }

@@ -440,7 +440,6 @@ fn batches(
     let steps = match value {
         Value::Omit | Value::Null => return Ok(vec![hosts.to_vec()]),
         Value::List(items) => items.to_vec(),
-        Value::Omit => return Ok(vec![hosts.to_vec()]),
         one => vec![one],
     };
     let mut sizes = Vec::new();

@@ -472,7 +472,16 @@ impl Runner<'_> {
             // Only here are names of arguments made by templates.
             if module == "set_fact" && is_template(&arg.name) {
                 let name = Value::trusted(&arg.name, &arg.name_span, None);
-                args.insert(ocplay_language::python::text(&resolve(&name, None)?), value);
+                match resolve(&name, None)? {
+                    Value::Str(name) => args.insert(&*name, value),
+                    other => {
+                        return Err(Box::new(ActionOutcome::failure(format!(
+                            "Invalid variable name '{}' of type '{}'.",
+                            ocplay_language::python::text(&other),
+                            other.type_name()
+                        ))));
+                    }
+                }
             } else {
                 args.insert(&*arg.name, value);
             }

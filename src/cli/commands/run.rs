@@ -29,7 +29,10 @@ pub(crate) fn run(args: &RunArgs, config: &Config) -> Outcome {
         handlers: config.flag("ERROR_ON_MISSING_HANDLER")?.unwrap_or(true),
         listing: args.syntax_check || args.list_tasks || args.list_tags || args.list_hosts,
     };
-    let plans = load(&playbooks, &content.resolver, strictness)?;
+    let doubled = config
+        .choice("DUPLICATE_YAML_DICT_KEY", &["warn", "error", "ignore"])?
+        .unwrap_or_default();
+    let plans = load(&playbooks, &content.resolver, strictness, &doubled)?;
     let tags = options::selection(&args.tags, &args.skip_tags, config);
     let wanted = Wanted {
         tasks: args.list_tasks,
@@ -81,6 +84,7 @@ fn load(
     playbooks: &[PathBuf],
     resolver: &Resolver,
     strictness: Strictness,
+    doubled_keys: &str,
 ) -> Result<Vec<Plan>, Vec<Diagnostic>> {
     let mut plans = Vec::new();
     let mut problems = Vec::new();
@@ -98,10 +102,21 @@ fn load(
         }
     }
     let mut warnings = resolver.take_warnings();
-    let (errors, more): (Vec<_>, Vec<_>) = problems
+    let (mut errors, more): (Vec<_>, Vec<_>) = problems
         .into_iter()
         .partition(|problem| problem.severity == Severity::Error);
     warnings.extend(more);
+    let (doubled, warnings): (Vec<_>, Vec<_>) = warnings
+        .into_iter()
+        .partition(|warning| warning.code == "duplicate-key");
+    match doubled_keys {
+        "ignore" => {}
+        "error" => errors.extend(doubled.into_iter().map(|problem| Diagnostic {
+            severity: Severity::Error,
+            ..problem
+        })),
+        _ => diagnostic::print_all(&doubled),
+    }
     diagnostic::print_all(&warnings);
     if errors.is_empty() {
         Ok(plans)

@@ -1,5 +1,6 @@
 //! `debug`: shows a message or a variable.
 
+use ocplay_language::diagnostic::Diagnostic;
 use ocplay_language::value::Value;
 use ocplay_protocol::arguments;
 
@@ -43,11 +44,20 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
         Err(error) => return ActionOutcome::template(&error),
     };
     let span = &call.step.planned.task.span;
-    match call.shared.templar.expression(&text, span, call.scope) {
-        Ok(value) => ActionOutcome::ok().with(&text, value),
-        Err(error) if error.undefined => {
-            ActionOutcome::ok().with(&text, "VARIABLE IS NOT DEFINED!")
+    let (value, failures) = call.shared.templar.shown(&text, span, call.scope);
+    for (index, error) in failures.iter().enumerate() {
+        let mut warning = Diagnostic::warning(
+            "template-shown",
+            format!(
+                "Encountered 1 template error.\nerror {} - {}",
+                index + 1,
+                error.message
+            ),
+        );
+        if !error.span.is_nowhere() {
+            warning = warning.at(&error.span);
         }
-        Err(error) => ActionOutcome::template(&error),
+        call.warn_once(warning, None);
     }
+    ActionOutcome::ok().with(&text, value)
 }

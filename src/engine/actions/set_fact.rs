@@ -29,7 +29,7 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
             }
             if !is_variable_name(name) {
                 return ActionOutcome::failure(format!(
-                    "The variable name '{name}' is not valid. Variables must start with a letter or underscore character, and contain only letters, numbers and underscores."
+                    "Invalid variable name '{name}'. A name starts with a letter or underscore, has only letters, numbers and underscores, and is no word of the language."
                 ));
             }
             vars.insert(name.to_string(), value.clone());
@@ -54,4 +54,13 @@ fn is_variable_name(name: &str) -> bool {
         .next()
         .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && !RESERVED.contains(&name)
 }
+
+/// Words that mean something to templates or to Python.
+const RESERVED: [&str; 38] = [
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue",
+    "def", "del", "elif", "else", "except", "false", "finally", "for", "from", "global", "if",
+    "import", "in", "is", "lambda", "none", "nonlocal", "not", "or", "pass", "raise", "return",
+    "true", "try", "while", "with", "yield",
+];

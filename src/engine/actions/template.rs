@@ -1,5 +1,6 @@
 //! `template`: renders on the controller, copies to the host.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use ocplay_language::template::FileOptions;
@@ -162,6 +163,24 @@ fn names(path: &Path, dest: &str) -> Map {
             .unwrap_or_default()
             .trim(),
     );
+    if let Ok(about) = path.metadata() {
+        let owner = about.uid();
+        let user = std::fs::read_to_string("/etc/passwd")
+            .unwrap_or_default()
+            .lines()
+            .map(|line| line.split(':').collect::<Vec<_>>())
+            .find(|fields| fields.get(2).is_some_and(|uid| *uid == owner.to_string()))
+            .and_then(|fields| fields.first().map(|name| (*name).to_owned()));
+        names.insert("template_uid", user.unwrap_or_else(|| owner.to_string()));
+        names.insert("template_mtime", clock(about.mtime()));
+    }
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    names.insert(
+        "template_run_date",
+        clock(i64::try_from(now).unwrap_or(i64::MAX)),
+    );
     names.insert("ansible_managed", "Ansible managed");
     if let Ok(metadata) = std::fs::metadata(path) {
         use std::os::unix::fs::MetadataExt;
@@ -182,6 +201,11 @@ fn names(path: &Path, dest: &str) -> Map {
         now.strftime("%Y-%m-%d %H:%M:%S%.6f").to_string(),
     );
     names
+}
+
+/// A time as content shows it.
+fn clock(seconds: i64) -> Value {
+    Value::Date(ocplay_language::template::local_time(seconds).into())
 }
 
 fn file_options(args: &Args) -> FileOptions {

@@ -6,10 +6,10 @@ use minijinja::Error;
 use minijinja::value::ValueKind;
 
 use super::functions::Range;
-use super::marker::Missing;
+use super::marker::{Marker, Missing};
 use super::objects::{Dict, List, Omitted, entries_of};
 use super::run::Callable;
-use super::{Jinja, python};
+use super::{Jinja, TemplateError, python};
 use crate::value::{Key, Map, Value};
 
 /// A key as the engine sees it.
@@ -45,6 +45,41 @@ pub(super) fn key(value: &Jinja) -> Option<Key> {
 /// The value of the language, deeply evaluated; omitted parts are dropped.
 pub(super) fn settle(value: &Jinja) -> Result<Value, Error> {
     settle_at(value, 0)
+}
+
+/// Like [`settle`], but what is no value becomes text that says why.
+pub(super) fn settle_marked(value: &Jinja, found: &mut Vec<TemplateError>) -> Result<Value, Error> {
+    if let Some(error) = Marker::of(value) {
+        found.push(error.clone());
+        return Ok(Value::from(format!(
+            "<< error {} - {} >>",
+            found.len(),
+            error.message
+        )));
+    }
+    if python::is_list(value) && value.downcast_object_ref::<Range>().is_none() {
+        let mut items = Vec::new();
+        for item in python::raw_items(value)? {
+            let item = settle_marked(&item, found)?;
+            if item != Value::Omit {
+                items.push(item);
+            }
+        }
+        return Ok(Value::from(items));
+    }
+    if value.downcast_object_ref::<Dict>().is_some() {
+        let mut map = Map::new();
+        for (name, item) in entries_of(value)? {
+            let item = settle_marked(&item, found)?;
+            if let Some(name) = key(&name)
+                && item != Value::Omit
+            {
+                map.0.insert(name, item);
+            }
+        }
+        return Ok(Value::from(map));
+    }
+    settle(value)
 }
 
 fn settle_at(value: &Jinja, depth: usize) -> Result<Value, Error> {

@@ -184,8 +184,16 @@ impl Inner {
         self.run_with(&self.scalar, context, job)
     }
 
-    /// Evaluates a text that is read with options.
-    pub(super) fn run_with(
+    /// Like [`Self::run`], but what is no value stays what it is.
+    pub(super) fn run_marked(
+        &self,
+        context: &Arc<Context>,
+        job: &Job<'_>,
+    ) -> Result<Jinja, TemplateError> {
+        self.run_raw(&self.scalar, context, job)
+    }
+
+    fn run_raw(
         &self,
         options: &Arc<FileOptions>,
         context: &Arc<Context>,
@@ -198,16 +206,26 @@ impl Inner {
             code,
             place: job.place.clone(),
         });
-        let explain = |error| error::finish(error, job.place.part(None), context);
-        let result = context::framed(context, job, || {
+        context::framed(context, job, || {
             let mut vm = Vm::new(context, unit, job.condition);
             if job.mode == Mode::Expression {
                 vm.only()
             } else {
                 vm.main()
             }
-        });
-        let value = result.map_err(explain)?;
+        })
+        .map_err(|error| error::finish(error, job.place.part(None), context))
+    }
+
+    /// Evaluates a text that is read with options.
+    pub(super) fn run_with(
+        &self,
+        options: &Arc<FileOptions>,
+        context: &Arc<Context>,
+        job: &Job<'_>,
+    ) -> Result<Jinja, TemplateError> {
+        let value = self.run_raw(options, context, job)?;
+        let explain = |error| error::finish(error, job.place.part(None), context);
         if let Some(error) = Marker::of(&value) {
             return Err(error::finished(error.clone(), context));
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::context::{Context, Session};
 use super::engine::{Inner, Job, Mode, Place};
 use super::error::{self, TemplateError};
-use super::marker::Missing;
+use super::marker::{Marker, Missing};
 use super::options::FileOptions;
 use super::plugins::Plugins;
 use super::{Jinja, convert, lookups, python};
@@ -117,6 +117,30 @@ impl Templar {
         settle(&value, &place, context)
     }
 
+    /// Evaluates a bare expression for showing it: what fails becomes text
+    /// that says why, and every failure is given beside it.
+    #[must_use]
+    pub fn shown(&self, text: &str, span: &Span, scope: &Scope) -> (Value, Vec<TemplateError>) {
+        let context = self.context(scope);
+        let job = Job {
+            mode: Mode::Expression,
+            text,
+            place: Place::Scalar(span.clone(), (span.text() == text).then_some(0)),
+            address: 0,
+            label: "",
+            condition: false,
+        };
+        let value = self
+            .inner
+            .run_marked(&context, &job)
+            .unwrap_or_else(Marker::value);
+        let mut found = Vec::new();
+        let shown = convert::settle_marked(&value, &mut found).unwrap_or_else(|error| {
+            Value::from(error::finish(error, span.clone(), &context).message)
+        });
+        (shown, found)
+    }
+
     /// Judges `when`, `until`, `changed_when` and their like: a raw
     /// expression, a boolean, or a list of them that must all hold.
     ///
@@ -173,6 +197,13 @@ impl Templar {
             });
             match self.text(&template, context)? {
                 Value::Str(inner) if !inner.trim().is_empty() => {
+                    if !trusted_path(trimmed, context) {
+                        return Err(TemplateError::new(
+                            "untrusted",
+                            "Encountered untrusted template or expression. Only variables of playbooks, roles and inventories may hold conditions.",
+                            span,
+                        ));
+                    }
                     self.evaluate_as(&inner, span, None, context, true)
                 }
                 Value::Str(_) => Ok(Value::Null),
@@ -430,6 +461,27 @@ fn render_as(
 
 fn settle(value: &Jinja, place: &Place, context: &Arc<Context>) -> Result<Value, TemplateError> {
     convert::settle(value).map_err(|error| error::finish(error, place.part(None), context))
+}
+
+/// Whether a template is nothing but a variable that content has set: what
+/// hosts have answered is never evaluated.
+fn trusted_path(template: &str, context: &Arc<Context>) -> bool {
+    let Some(name) = template
+        .strip_prefix("{{")
+        .and_then(|rest| rest.strip_suffix("}}"))
+        .map(|path| path.trim_matches(|c: char| c.is_whitespace() || c == '-'))
+    else {
+        return false;
+    };
+    let plain = name
+        .chars()
+        .all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
+    let root = name.split('.').next().unwrap_or_default();
+    plain
+        && context
+            .scope
+            .level(root)
+            .is_some_and(|level| !level.holds_results())
 }
 
 fn not_boolean(value: &Value, span: &Span) -> TemplateError {

@@ -127,6 +127,16 @@ impl Scope {
         merged
     }
 
+    /// The level that a name's value comes from.
+    #[must_use]
+    pub fn level(&self, name: &str) -> Option<Level> {
+        self.layers
+            .iter()
+            .rev()
+            .find(|layer| layer.vars.contains_key(name))
+            .map(|layer| layer.level)
+    }
+
     /// The value of the highest level.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {

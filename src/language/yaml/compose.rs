@@ -167,7 +167,7 @@ impl<'a> Composer<'a> {
                     Diagnostic::warning(
                         "duplicate-key",
                         format!(
-                            "the key '{}' is given twice, the last one counts",
+                            "Found duplicate mapping key '{}'. The last one counts.",
                             key.text()
                         ),
                     )

@@ -1,5 +1,7 @@
 //! Calls of functions, methods, filters and tests.
 
+use std::sync::Arc;
+
 use minijinja::Error;
 
 use super::macros::Callable;
@@ -153,9 +155,26 @@ impl Vm<'_> {
         args: &ast::Args,
         expr: &Expr,
     ) -> Result<Jinja, Error> {
-        let input = self.eval(input)?;
+        // What is to be opened with a secret of its own is handed on sealed.
+        let input = match self.sealed(input).filter(|_| short(name) == "unvault") {
+            Some(sealed) => sealed,
+            None => self.eval(input)?,
+        };
         let given = self.given(args, Some(input))?;
         self.apply(name, &given, expr.at)
+    }
+
+    /// The sealed text of a variable that is encrypted.
+    fn sealed(&self, input: &Expr) -> Option<Jinja> {
+        let Node::Name(variable) = &input.node else {
+            return None;
+        };
+        match self.context.scope.get(variable)? {
+            Value::Vault(sealed) if self.locals.get(variable).is_none() => {
+                Some(Jinja::from(Arc::clone(&sealed.text)))
+            }
+            _ => None,
+        }
     }
 
     /// Applies a filter by its name. What it fails with becomes a marker.
@@ -207,11 +226,7 @@ impl Vm<'_> {
         args: &ast::Args,
         expr: &Expr,
     ) -> Result<Jinja, Error> {
-        if short(name) == "vault_encrypted"
-            && let Node::Name(variable) = &input.node
-            && self.locals.get(variable).is_none()
-            && let Some(Value::Vault(_)) = self.context.scope.get(variable)
-        {
+        if short(name) == "vault_encrypted" && self.sealed(input).is_some() {
             return Ok(Jinja::from(true));
         }
         let input = self.eval(input)?;

@@ -63,6 +63,12 @@ pub(super) const ROWS: &[Row] = &[
         Ok(fits && !scheme.is_empty() && host)
     }),
     (&["urn"], "value", |_, args| Ok(address(args)?.1 == "urn")),
+    (&["vaulted_file"], "value", |_, args| {
+        let path = std::path::PathBuf::from(args.text(0)?);
+        let content = std::fs::read(&path)
+            .map_err(|error| args.fail(format!("{}: {error}", path.display())))?;
+        Ok(crate::vault::is_vault(&content))
+    }),
     (&["vault_encrypted"], "value", |_, args| {
         Ok(args.text(0)?.starts_with("$ANSIBLE_VAULT;"))
     }),

@@ -81,7 +81,7 @@ pub(super) const ROWS: &[Row] = &[
         }
         Ok(whole(args)? % i128::from(divisor) == 0)
     }),
-    (&["nan"], "value", |_, args| {
+    (&["nan", "isnan"], "value", |_, args| {
         Ok(python::number(args.need(0)?).is_some_and(f64::is_nan))
     }),
     (&["truthy"], "value convert_bool", |_, args| truth(args)),
