@@ -159,7 +159,11 @@ pub(crate) fn play_magic(
         }
         let names = |wanted: &dyn Fn(&Role) -> bool| -> Value {
             let roles = play.roles.iter().filter(|role| wanted(role));
-            roles.map(|role| Value::from(role.name.as_str())).collect()
+            let mut seen = std::collections::BTreeSet::new();
+            roles
+                .filter(|role| seen.insert(role.name.as_str()))
+                .map(|role| Value::from(role.name.as_str()))
+                .collect()
         };
         let own = names(&|role| role.parent.is_none());
         magic.insert("ansible_play_role_names", own.clone());

@@ -44,7 +44,10 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
         Err(error) => return ActionOutcome::template(&error),
     };
     let span = &call.step.planned.task.span;
-    let (value, failures) = call.shared.templar.shown(&text, span, call.scope);
+    let (value, failures) = match call.shared.templar.shown(&text, span, call.scope) {
+        Ok(shown) => shown,
+        Err(error) => return ActionOutcome::template(&error),
+    };
     for (index, error) in failures.iter().enumerate() {
         let mut warning = Diagnostic::warning(
             "template-shown",

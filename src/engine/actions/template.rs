@@ -1,6 +1,5 @@
 //! `template`: renders on the controller, copies to the host.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use ocplay_language::template::FileOptions;
@@ -114,6 +113,7 @@ pub(super) async fn run(call: &Call<'_>) -> ActionOutcome {
     let scope = call
         .scope
         .with(Level::Magic, std::sync::Arc::new(names(&path, &args.dest)))
+        .with(Level::CommandLineValues, std::sync::Arc::new(managed()))
         .with_search(search.into());
     let text = match call
         .shared
@@ -163,25 +163,6 @@ fn names(path: &Path, dest: &str) -> Map {
             .unwrap_or_default()
             .trim(),
     );
-    if let Ok(about) = path.metadata() {
-        let owner = about.uid();
-        let user = std::fs::read_to_string("/etc/passwd")
-            .unwrap_or_default()
-            .lines()
-            .map(|line| line.split(':').collect::<Vec<_>>())
-            .find(|fields| fields.get(2).is_some_and(|uid| *uid == owner.to_string()))
-            .and_then(|fields| fields.first().map(|name| (*name).to_owned()));
-        names.insert("template_uid", user.unwrap_or_else(|| owner.to_string()));
-        names.insert("template_mtime", clock(about.mtime()));
-    }
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    names.insert(
-        "template_run_date",
-        clock(i64::try_from(now).unwrap_or(i64::MAX)),
-    );
-    names.insert("ansible_managed", "Ansible managed");
     if let Ok(metadata) = std::fs::metadata(path) {
         use std::os::unix::fs::MetadataExt;
         let time = |seconds: i64, nanos: i64| {
@@ -193,7 +174,14 @@ fn names(path: &Path, dest: &str) -> Map {
             "template_mtime",
             time(metadata.mtime(), metadata.mtime_nsec()).unwrap_or_default(),
         );
-        names.insert("template_uid", i64::from(metadata.uid()));
+        let uid = metadata.uid().to_string();
+        let owner = std::fs::read_to_string("/etc/passwd")
+            .unwrap_or_default()
+            .lines()
+            .map(|line| line.split(':').collect::<Vec<_>>())
+            .find(|fields| fields.get(2) == Some(&uid.as_str()))
+            .and_then(|fields| fields.first().map(|name| (*name).to_owned()));
+        names.insert("template_uid", owner.unwrap_or(uid));
     }
     let now = jiff::Zoned::now();
     names.insert(
@@ -203,9 +191,11 @@ fn names(path: &Path, dest: &str) -> Map {
     names
 }
 
-/// A time as content shows it.
-fn clock(seconds: i64) -> Value {
-    Value::Date(ocplay_language::template::local_time(seconds).into())
+/// What stands at the head of files, unless content says otherwise.
+fn managed() -> Map {
+    let mut managed = Map::new();
+    managed.insert("ansible_managed", "Ansible managed");
+    managed
 }
 
 fn file_options(args: &Args) -> FileOptions {

@@ -307,6 +307,10 @@ fn action(entry: &Entry, catalogue: &Catalogue, problems: &mut Problems) -> Opti
                 if entry.is("module") {
                     out.name = entry.value.as_str().unwrap_or_default().to_owned();
                     out.name_span = entry.value.span.clone();
+                } else if entry.is("args")
+                    && let Kind::Map(inner) = &entry.value.kind
+                {
+                    out.args.extend(inner.iter().map(arg));
                 } else {
                     out.args.push(arg(entry));
                 }

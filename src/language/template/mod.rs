@@ -40,7 +40,6 @@ mod trials;
 pub(crate) use minijinja::value::Value as Jinja;
 
 pub use error::{Link, TemplateError};
-pub use filters::time::local_time;
 pub use options::FileOptions;
 pub use plugins::Plugins;
 pub use templar::Templar;

@@ -117,10 +117,17 @@ impl Templar {
         settle(&value, &place, context)
     }
 
-    /// Evaluates a bare expression for showing it: what fails becomes text
-    /// that says why, and every failure is given beside it.
-    #[must_use]
-    pub fn shown(&self, text: &str, span: &Span, scope: &Scope) -> (Value, Vec<TemplateError>) {
+    /// Evaluates a bare expression for showing it: what is undefined, and what
+    /// fails inside, becomes text that says why; those reasons are given too.
+    ///
+    /// # Errors
+    /// The expression as a whole fails.
+    pub fn shown(
+        &self,
+        text: &str,
+        span: &Span,
+        scope: &Scope,
+    ) -> Result<(Value, Vec<TemplateError>), TemplateError> {
         let context = self.context(scope);
         let job = Job {
             mode: Mode::Expression,
@@ -130,15 +137,19 @@ impl Templar {
             label: "",
             condition: false,
         };
-        let value = self
-            .inner
-            .run_marked(&context, &job)
-            .unwrap_or_else(Marker::value);
+        let value = match self.inner.run_marked(&context, &job) {
+            Err(error) if error.undefined => Marker::value(error),
+            result => result?,
+        };
+        if let Some(error) = Marker::of(&value)
+            && !error.undefined
+        {
+            return Err(error::finished(error.clone(), &context));
+        }
         let mut found = Vec::new();
-        let shown = convert::settle_marked(&value, &mut found).unwrap_or_else(|error| {
-            Value::from(error::finish(error, span.clone(), &context).message)
-        });
-        (shown, found)
+        convert::settle_marked(&value, &mut found)
+            .map(|value| (value, found))
+            .map_err(|error| error::finish(error, span.clone(), &context))
     }
 
     /// Judges `when`, `until`, `changed_when` and their like: a raw

@@ -21,7 +21,13 @@ struct Composer<'a> {
     anchors: HashMap<usize, Arc<Node>>,
     warnings: Vec<Diagnostic>,
     nodes: usize,
+    depth: usize,
+    /// Inside of a collection tagged `!unsafe`, where nothing is evaluated.
+    untrusted: usize,
 }
+
+/// Collections nested deeper than this are refused.
+const MAX_DEPTH: usize = 200;
 
 type Step<T> = Result<T, Box<Diagnostic>>;
 
@@ -32,6 +38,8 @@ pub(super) fn compose(source: &Arc<Source>) -> Step<Parsed> {
         events: Parser::new_from_str(text),
         anchors: HashMap::new(),
         warnings: Vec::new(),
+        depth: 0,
+        untrusted: 0,
         nodes: 0,
     };
     let mut documents = Vec::new();
@@ -72,8 +80,28 @@ impl<'a> Composer<'a> {
     }
 
     fn node(&mut self, event: Event<'a>, place: &granit_parser::Span) -> Step<Arc<Node>> {
+        let untrusted = match &event {
+            Event::SequenceStart(_, _, Some(tag)) | Event::MappingStart(_, _, Some(tag)) => {
+                tag.original() == "!unsafe"
+            }
+            _ => false,
+        };
+        self.depth += 1;
+        self.untrusted += usize::from(untrusted);
+        let node = self.any_node(event, place);
+        self.untrusted -= usize::from(untrusted);
+        self.depth -= 1;
+        node
+    }
+
+    fn any_node(&mut self, event: Event<'a>, place: &granit_parser::Span) -> Step<Arc<Node>> {
         self.nodes += 1;
         let span = self.span(place);
+        if self.depth > MAX_DEPTH {
+            return Err(Box::new(
+                Diagnostic::error("yaml", "the document is nested too deeply").at(&span),
+            ));
+        }
         if self.nodes > NODE_LIMIT {
             return Err(Box::new(
                 Diagnostic::error("yaml", "the document has too many nodes").at(&span),
@@ -202,6 +230,9 @@ impl<'a> Composer<'a> {
         span: &Span,
     ) -> Step<Value> {
         let trusted = || {
+            if self.untrusted > 0 {
+                return Value::from(text);
+            }
             let slice = span.text();
             let quoted = usize::from(slice.starts_with(['"', '\'']));
             let offset = slice

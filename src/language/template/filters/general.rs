@@ -8,7 +8,7 @@ use crate::template::args::Args;
 use crate::template::error::shown;
 use crate::template::marker::Missing;
 use crate::template::run::Vm;
-use crate::template::{Jinja, percent, python};
+use crate::template::{Jinja, convert, percent, python};
 
 pub(super) const ROWS: &[Row] = &[
     ("default", "?value default_value boolean", default),
@@ -33,6 +33,10 @@ pub(super) const ROWS: &[Row] = &[
         human_to_bytes,
     ),
     ("filesizeformat", "value binary", filesizeformat),
+    ("finalize", "value", |_, args| {
+        super::encoding::inside(&convert::settle(args.need(0)?)?)
+    }),
+    ("unmask", "value *", |_, args| args.need(0).cloned()),
     ("safe", "value", |_, args| args.need(0).cloned()),
     ("pprint", "value", |_, args| {
         python::repr(args.need(0)?).map(Jinja::from)

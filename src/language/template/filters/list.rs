@@ -390,6 +390,9 @@ pub(in crate::template) fn pairs_below(
         let mut inner = element.clone();
         for key in path {
             if !python::is_map(&inner) {
+                if skip_missing {
+                    continue 'elements;
+                }
                 return Err(python::fail(format!(
                     "the key '{key}' should point to a dictionary, got '{}'",
                     python::repr(&inner)?

@@ -37,15 +37,6 @@ fn write(format: &str, time: &Zoned) -> Result<Jinja, Error> {
         .map_err(|error| python::fail(format!("the time format '{format}': {error}")))
 }
 
-/// A moment in the zone of the controller, as `YYYY-MM-DD HH:MM:SS`.
-#[must_use]
-pub fn local_time(seconds: i64) -> String {
-    jiff::Timestamp::from_second(seconds)
-        .map(|time| time.to_zoned(TimeZone::system()))
-        .and_then(|time| strtime::format("%Y-%m-%d %H:%M:%S", &time))
-        .unwrap_or_default()
-}
-
 /// Directives that the library reads in another way.
 fn pythonic(format: &str) -> String {
     let mut out = String::with_capacity(format.len());

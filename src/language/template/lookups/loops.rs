@@ -252,8 +252,11 @@ impl Numbers {
             _ if text.len() > 1 && text.starts_with('0') => (&text[1..], 8),
             _ => (text, 10),
         };
-        i128::from_str_radix(digits.trim_start_matches('o'), base)
-            .map_err(|_| call.fail(format!("'{text}' is no whole number")))
+        i128::from_str_radix(digits.trim_start_matches('o'), base).map_err(|_| {
+            call.fail(format!(
+                "The option has an invalid value: '{text}' is no whole number"
+            ))
+        })
     }
 
     fn set(&mut self, call: &Call<'_>, name: &str, value: &str) -> Result<(), Error> {

@@ -264,7 +264,10 @@ fn folders(context: &Context, sub: &str) -> Vec<PathBuf> {
         .scope
         .search()
         .iter()
-        .flat_map(|folder| [folder.join(sub), folder.clone()])
+        .flat_map(|folder| {
+            let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
+            [folder.join(sub), folder]
+        })
         .collect()
 }
 

@@ -224,7 +224,7 @@ pub(super) fn config(call: &Call<'_>) -> Result<Vec<Jinja>, Error> {
                     "error" => return Err(call.fail(message)),
                     other => {
                         return Err(call.fail(format!(
-                            "Invalid option for error handling, missing must be error, warn or skip, got: {other}."
+                            "Invalid value '{other}' for on_missing, it must be error, warn or skip."
                         )));
                     }
                 }

@@ -59,8 +59,9 @@ impl Settings<'_> {
     fn number(&self, name: &str, default: usize) -> Result<usize, Error> {
         match self.some(name)? {
             Some(word) => word.trim().parse().map_err(|_| {
-                self.call
-                    .fail(format!("{name} must be a number, not '{word}'"))
+                self.call.fail(format!(
+                    "The option '{name}' has an invalid value: '{word}' is no number"
+                ))
             }),
             None => Ok(default),
         }
