@@ -125,6 +125,9 @@ pub(crate) struct CommonArgs {
     /// What to do with host keys; ANSIBLE_HOST_KEY_CHECKING=False means off.
     #[arg(long, value_enum, value_name = "POLICY")]
     pub(crate) host_key_checking: Option<HostKeyChecking>,
+    /// Forget the facts that are kept for every host of the inventory.
+    #[arg(long)]
+    pub(crate) flush_cache: bool,
     /// Say more; up to -vvvv.
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,

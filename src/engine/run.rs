@@ -397,13 +397,17 @@ fn play_hosts(
         let standing = dispatcher.hosts.get(name).map(|host| host.standing);
         !matches!(standing, Some(Standing::Failed | Standing::Unreachable))
     });
-    let order = play
-        .play
-        .options
-        .order
-        .as_ref()
-        .and_then(|word| word.value.as_str());
-    match order {
+    let order = match &play.play.options.order {
+        Some(word) => {
+            let value = shared
+                .templar
+                .resolve(&word.value, scope)
+                .map_err(|error| error.diagnostic())?;
+            Some(ocplay_language::python::text(&value))
+        }
+        None => None,
+    };
+    match order.as_deref() {
         Some("reverse_inventory") => hosts.reverse(),
         Some("sorted") => hosts.sort(),
         Some("reverse_sorted") => {

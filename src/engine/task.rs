@@ -107,7 +107,12 @@ pub(crate) async fn run_on_host(
             task: Arc::clone(&step.info),
         });
     }
-    let scope = step.scope(&host);
+    let mut scope = step.scope(&host);
+    // What was typed for `-k` is the lowest of all sources, as in Ansible.
+    if let Some(password) = &shared.options.ssh.password {
+        let value = Value::from(password.reveal());
+        scope = scope.with_var(Level::CommandLineValues, "ansible_password", value);
+    }
     let runner = Runner {
         shared,
         step,

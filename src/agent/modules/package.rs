@@ -13,7 +13,7 @@ ocplay_protocol::arguments! {
         /// Packages.
         name: Vec<String> ["pkg", "package"],
         /// present, absent or latest.
-        state: String,
+        state: String = "present".to_owned(),
         /// Fetch the lists of packages first.
         update_cache: bool ["update-cache"] = false,
         /// Accepted for apt, where it is the age at which lists are old.

@@ -12,7 +12,7 @@ use ocplay_language::playbook::ast::short_module_name;
 use ocplay_language::source::Source;
 use serde_json::{Map, Value, json};
 
-use super::execution::{Content, no_hosts};
+use super::execution::Content;
 use super::{Outcome, options};
 use crate::args::CommonArgs;
 use crate::config::Config;
@@ -89,15 +89,19 @@ pub(crate) fn run(args: &AdhocArgs, config: &Config) -> Outcome {
         .map(|miss| Diagnostic::warning("hosts", miss.to_string()))
         .collect();
     diagnostic::print_all(&warnings);
-    if hosts.is_empty() && content.inventory.hosts().next().is_some() {
-        return Err(vec![no_hosts()]);
-    }
     if args.list_hosts {
         let mut out = format!("  hosts ({}):\n", hosts.len());
         for host in &hosts {
             out.push_str(&format!("    {host}\n"));
         }
         print(&out);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if hosts.is_empty() {
+        diagnostic::print_all(&[Diagnostic::warning(
+            "hosts",
+            "No hosts matched, nothing to do",
+        )]);
         return Ok(ExitCode::SUCCESS);
     }
     let short = short_module_name(&name);

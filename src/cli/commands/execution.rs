@@ -207,7 +207,7 @@ fn limit(
     Ok(Some(hosts.into_iter().collect()))
 }
 
-pub(super) fn no_hosts() -> Diagnostic {
+fn no_hosts() -> Diagnostic {
     Diagnostic::error(
         "limit",
         "Specified inventory, host pattern and/or --limit leaves us with no hosts to target.",

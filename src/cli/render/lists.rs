@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ocplay_language::plan::PlannedPlay;
 use ocplay_language::plan::tags::{self, TagSelection};
+use ocplay_language::plan::{Node, PlannedPlay, PlannedTask};
 use ocplay_language::playbook::ast::Word;
 use ocplay_language::python;
 use ocplay_language::template::Templar;
@@ -69,7 +69,7 @@ pub(crate) fn play(
             out.push_str(&format!("      {host}\n"));
         }
     }
-    let mut all_tags = BTreeSet::new();
+    let mut all_tags: BTreeSet<String> = own.iter().cloned().collect();
     if wanted.tasks {
         out.push_str("    tasks:\n");
     }
@@ -79,13 +79,18 @@ pub(crate) fn play(
         .chain(&play.tasks)
         .chain(&play.post_tasks)
     {
-        node.each_task(&mut |task| {
+        main_tasks(node, &mut |task| {
             let mut scope = scope.with(Level::PlayVars, Arc::clone(&play.context.own().vars));
             for vars in task.context.vars() {
                 scope = scope.with(Level::TaskVars, vars);
             }
             let tags = tags::names(&task.context.tags(), templar, &scope);
-            if task.implicit || !selection.selects(tags.iter().map(String::as_str)) {
+            // A list of tags also has those of tasks that only run on request.
+            let everything = wanted.tags && selection.only.is_empty();
+            let asked = everything
+                && tags.iter().any(|tag| tag == "never")
+                && !tags.iter().any(|tag| selection.skip.contains(tag));
+            if task.implicit || !asked && !selection.selects(tags.iter().map(String::as_str)) {
                 return;
             }
             let tags: BTreeSet<String> = tags.into_iter().collect();
@@ -111,4 +116,13 @@ pub(crate) fn play(
         out.push_str(&format!("      TASK TAGS: [{}]\n", tags.join(", ")));
     }
     out
+}
+
+/// The tasks that run where nothing fails: `rescue` and `always` are not
+/// listed.
+fn main_tasks<'a>(node: &'a Node, act: &mut dyn FnMut(&'a PlannedTask)) {
+    match node {
+        Node::Task(task) => act(task),
+        Node::Block(block) => block.block.iter().for_each(|node| main_tasks(node, act)),
+    }
 }

@@ -109,7 +109,7 @@ impl Dispatcher {
             .flat_map(|name| [folder.join("vars").join(name), folder.join(name)])
             .find(|path: &PathBuf| shared.loader.is_file(path));
         match found {
-            Some(path) => inventory::read_vars(&path, &*shared.loader).map(Some),
+            Some(path) => inventory::read_play_vars(&path, &*shared.loader).map(Some),
             None if unknown => Ok(None),
             None => Err(Box::new(
                 Diagnostic::error(

@@ -149,6 +149,19 @@ impl VarsFolders {
 /// # Errors
 /// It cannot be read, is no YAML, or no mapping.
 pub fn read_vars(path: &Path, loader: &dyn Loader) -> Result<Arc<Map>, Box<Diagnostic>> {
+    read(path, loader, false)
+}
+
+/// Reads one file of a play's `vars_files`, which may also be a list of
+/// mappings.
+///
+/// # Errors
+/// As [`read_vars`].
+pub fn read_play_vars(path: &Path, loader: &dyn Loader) -> Result<Arc<Map>, Box<Diagnostic>> {
+    read(path, loader, true)
+}
+
+fn read(path: &Path, loader: &dyn Loader, lists: bool) -> Result<Arc<Map>, Box<Diagnostic>> {
     let bytes = loader
         .read(path)
         .map_err(|error| unreadable(path, &error))?;
@@ -159,6 +172,15 @@ pub fn read_vars(path: &Path, loader: &dyn Loader) -> Result<Arc<Map>, Box<Diagn
     match node.value() {
         Value::Map(vars) => Ok(vars),
         Value::Null => Ok(Arc::default()),
+        // Several mappings in a list count as one, later ones winning.
+        Value::List(items) if lists && items.iter().all(|item| item.as_map().is_some()) => {
+            let mut vars = Map::new();
+            items
+                .iter()
+                .filter_map(Value::as_map)
+                .for_each(|map| vars.extend(map));
+            Ok(Arc::new(vars))
+        }
         _ => Err(Box::new(
             Diagnostic::error("vars", "a file of variables must be a mapping")
                 .at(&node.span)

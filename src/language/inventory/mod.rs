@@ -20,7 +20,7 @@ mod yaml;
 
 use std::sync::Arc;
 
-pub use files::{VarsFolders, read_vars};
+pub use files::{VarsFolders, read_play_vars, read_vars};
 pub use graph::{Group, GroupNames, Host, Inventory};
 pub use pattern::{PatternError, select};
 
