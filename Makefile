@@ -15,6 +15,7 @@ clean: ; -$(OCPLAY) lab down -i lab.ini; cargo clean
 # Cost of a run that does nothing, beside OpenSSH's client; prints the ratio.
 bench: ; benches/noop.sh
 
-# Compares the recorded cases of the language with a real ansible-core, and
-# fails on drift; ANSIBLE_PYTHON names a Python that has it.
-oracle: ; bin/oracle
+# Compares the recorded cases of the language, inventories, listings and vault
+# files with a real ansible-core, and fails on drift; ANSIBLE_PYTHON names a
+# Python that has it.
+oracle: ; bin/oracle && bin/oracle-cli

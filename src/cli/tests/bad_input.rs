@@ -28,14 +28,14 @@ fn a_bad_yaml_file() {
             "- hosts: all\n  tasks:\n    - debug: msg={{ x }}: y\n     - x\n",
             &[],
         )
-        .code(1);
+        .code(4);
     ran.says(&["site.yml:", "no valid YAML"]);
     project()
         .play(
             "- hosts: all\n  tasks:\n    - debug:\n        msg: {{ x }}\n",
             &[],
         )
-        .code(1)
+        .code(4)
         .says(&["site.yml:4:14", "must be quoted"]);
 }
 
@@ -143,7 +143,7 @@ fn a_wrong_option_is_2() {
 fn bad_extra_vars() {
     project()
         .play("- hosts: all\n", &["-e", "{a: "])
-        .code(1)
+        .code(4)
         .says(&["--extra-vars"]);
     project()
         .play("- hosts: all\n", &["-e", "@gone.yml"])
