@@ -241,7 +241,9 @@ pub(crate) fn task_scope(
         magic.insert("role_name", role.name.as_str());
         magic.insert("ansible_role_name", role.name.as_str());
         magic.insert("role_path", &*path.to_string_lossy());
-        magic.insert("ansible_parent_role_names", parents);
+        if !parents.is_empty() {
+            magic.insert("ansible_parent_role_names", parents);
+        }
         scope = scope.with(Level::Magic, Arc::new(magic));
     }
     for vars in context.vars() {

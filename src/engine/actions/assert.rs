@@ -34,7 +34,10 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
     };
     let conditions = match that {
         Value::List(list) => list.to_vec(),
-        one => vec![one.clone()],
+        one => match call.shared.templar.condition_list(one, call.scope) {
+            Some(list) => list,
+            None => vec![one.clone()],
+        },
     };
     let span = call
         .step

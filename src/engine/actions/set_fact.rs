@@ -1,7 +1,7 @@
 //! `set_fact`: variables of the host for the rest of the run.
 
 use ocplay_language::playbook::{is_reserved_name, reserved_name};
-use ocplay_language::value::Map;
+use ocplay_language::value::{Map, Value};
 use ocplay_protocol::{arguments, coerce};
 
 use super::Call;
@@ -18,7 +18,14 @@ arguments! {
 pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
     let mut vars = Map::new();
     let mut cacheable = false;
-    for (name, value) in call.args.entries() {
+    // What a template makes of a line is split again: names may come of it.
+    let mut args = call.args.clone();
+    if let Some(Value::Str(line)) = args.remove("_raw_params") {
+        for (name, value) in ocplay_language::playbook::split_pairs(&line, None).pairs {
+            args.insert(name, value);
+        }
+    }
+    for (name, value) in args.entries() {
         if &**name == "cacheable" {
             cacheable = coerce::boolean(&value.to_json()).unwrap_or(false);
         } else {

@@ -129,6 +129,13 @@ pub(super) async fn run(call: &Call<'_>) -> ActionOutcome {
             lowered.insert(name, value.clone());
         }
     }
+    if call.args.get("mode").and_then(Value::as_str) == Some("preserve")
+        && let Ok(about) = std::fs::metadata(&path)
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = about.permissions().mode() & 0o7777;
+        lowered.insert("mode", format!("0{mode:03o}"));
+    }
     if let Some(value) = call.args.get("attr") {
         lowered.insert("attributes", value.clone());
     }

@@ -301,9 +301,12 @@ impl Checker<'_> {
         {
             self.value(&word.value);
         }
+        // A variable that nobody uses is no mistake.
+        let before = std::mem::replace(&mut self.forgiven, true);
         for (_, value) in keywords.vars.iter() {
             self.value(value);
         }
+        self.forgiven = before;
     }
 
     /// Syntax of every template inside a value.

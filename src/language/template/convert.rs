@@ -50,6 +50,9 @@ pub(super) fn settle(value: &Jinja) -> Result<Value, Error> {
 /// Like [`settle`], but what is no value becomes text that says why.
 pub(super) fn settle_marked(value: &Jinja, found: &mut Vec<TemplateError>) -> Result<Value, Error> {
     if let Some(error) = Marker::of(value) {
+        if !error.undefined {
+            return Err(error.clone().into_engine());
+        }
         found.push(error.clone());
         return Ok(Value::from(format!(
             "<< error {} - {} >>",

@@ -87,7 +87,7 @@ fn write_value(
             )?;
         }
         ValueKind::Seq | ValueKind::Iterable => {
-            let tuple = value.is_tuple() && !tuples_as_lists;
+            let tuple = is_tuple(value) && !tuples_as_lists;
             out.write_str(if tuple { "(" } else { "[" })?;
             let mut count = 0;
             for item in raw_items(value)? {
@@ -216,6 +216,14 @@ pub(super) fn type_name(value: &Jinja) -> &'static str {
 /// Any sequence that is not text.
 pub(super) fn is_list(value: &Jinja) -> bool {
     matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable)
+}
+
+/// A tuple, or a pair that is one.
+pub(super) fn is_tuple(value: &Jinja) -> bool {
+    value.is_tuple()
+        || value
+            .downcast_object_ref::<super::filters::Pair>()
+            .is_some()
 }
 
 pub(super) fn is_map(value: &Jinja) -> bool {

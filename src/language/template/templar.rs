@@ -251,6 +251,23 @@ impl Templar {
         }
     }
 
+    /// The conditions behind a template that is nothing but a variable of
+    /// content with a list of them.
+    #[must_use]
+    pub fn condition_list(&self, value: &Value, scope: &Scope) -> Option<Vec<Value>> {
+        let Value::Template(template) = value else {
+            return None;
+        };
+        let context = self.context(scope);
+        if !trusted_path(template.text.trim(), &context) {
+            return None;
+        }
+        match self.text(template, &context) {
+            Ok(Value::List(list)) => Some(list.to_vec()),
+            _ => None,
+        }
+    }
+
     /// Like [`Self::condition`], for an expression whose place is known.
     ///
     /// # Errors

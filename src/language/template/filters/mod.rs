@@ -32,6 +32,7 @@ pub(super) use hash::{Salting, crypt, new_salt, random_text};
 pub(super) use list::{flat, pairs_below};
 pub(super) use path::normpath;
 pub(super) use regex::{Flags, compile};
+pub(super) use select::Pair;
 
 /// A filter's work on its bound arguments.
 type Work = fn(&mut Vm<'_>, &Args<'_>) -> Result<Jinja, Error>;

@@ -272,7 +272,7 @@ impl Group {
 }
 
 #[derive(Debug)]
-struct Pair {
+pub(in crate::template) struct Pair {
     grouper: Jinja,
     list: Jinja,
 }

@@ -30,25 +30,29 @@ pub(in crate::template) fn now(utc: bool, format: Option<&Jinja>) -> Result<Jinj
     }
 }
 
+/// A time in a format of Python's datetime, which knows parts of a second.
 fn write(format: &str, time: &Zoned) -> Result<Jinja, Error> {
-    let format = pythonic(format);
+    write_with(format, time, "%6f")
+}
+
+fn write_with(format: &str, time: &Zoned, micros: &str) -> Result<Jinja, Error> {
+    let format = pythonic(format, micros);
     strtime::format(&format, time)
         .map(Jinja::from)
         .map_err(|error| python::fail(format!("the time format '{format}': {error}")))
 }
 
 /// Directives that the library reads in another way.
-fn pythonic(format: &str) -> String {
+fn pythonic(format: &str, micros: &str) -> String {
     let mut out = String::with_capacity(format.len());
     let mut chars = format.chars();
     while let Some(c) = chars.next() {
         out.push(c);
         if c == '%' {
             match chars.next() {
-                // Seconds without a part, as the C library has them.
                 Some('f') => {
                     out.pop();
-                    out.push_str("%%f");
+                    out.push_str(micros);
                 }
                 Some(c) => out.push(c),
                 None => out.push('%'),
@@ -77,7 +81,8 @@ fn strftime(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
                 .map_err(|error| args.fail(format!("{seconds} is no time: {error}")))?
         }
     };
-    write(&args.text(0)?, &time.to_zoned(zone))
+    // The C library has no parts of a second.
+    write_with(&args.text(0)?, &time.to_zoned(zone), "%%f")
 }
 
 fn to_datetime(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {

@@ -199,6 +199,9 @@ fn without(map: &Jinja, path: &[String]) -> Result<Jinja, Error> {
 /// `start=1 end=4 stride=2 format=x%02d`, `5`, `2-8`, `2-8/3:host%d`.
 fn sequence(call: &Call<'_>) -> Result<Vec<Jinja>, Error> {
     let mut all = Vec::new();
+    if call.terms.is_empty() && call.all_options().is_empty() {
+        return Ok(all);
+    }
     let terms = if call.terms.is_empty() {
         vec![String::new()]
     } else {
