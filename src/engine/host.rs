@@ -68,6 +68,11 @@ impl Host {
         self.rebuild();
     }
 
+    /// Gathered facts, under names without `ansible_`.
+    pub(crate) fn facts(&self) -> &Map {
+        &self.facts
+    }
+
     /// Whether facts were gathered in this run.
     pub(crate) fn has_facts(&self) -> bool {
         self.facts.get("module_setup").is_some()

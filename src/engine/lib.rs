@@ -7,6 +7,7 @@ mod cursor;
 mod custom_stats;
 mod dispatcher;
 pub mod event;
+pub mod fact_cache;
 mod host;
 mod looping;
 pub mod options;

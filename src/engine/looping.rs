@@ -5,7 +5,7 @@ use std::time::Duration;
 use ocplay_language::diagnostic::Diagnostic;
 use ocplay_language::plan::PlannedTask;
 use ocplay_language::playbook::ast::{Loop, LoopControl};
-use ocplay_language::template::Templar;
+use ocplay_language::template::{Templar, TemplateError};
 use ocplay_language::value::{Map, Value};
 use ocplay_language::vars::precedence::Level;
 use ocplay_language::vars::scope::Scope;
@@ -122,12 +122,11 @@ impl Names {
         scope: &Scope,
         templar: &Templar,
         item: &Value,
-    ) -> String {
-        if let Some(word) = &control.label
-            && let Ok(value) = templar.resolve(&word.value, scope)
-        {
-            return ocplay_language::python::text(&value);
-        }
-        ocplay_language::python::text(item)
+    ) -> Result<String, TemplateError> {
+        let value = match &control.label {
+            Some(word) => &templar.resolve(&word.value, scope)?,
+            None => item,
+        };
+        Ok(ocplay_language::python::text(value))
     }
 }

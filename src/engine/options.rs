@@ -7,6 +7,7 @@ use ocplay_language::plan::tags::TagSelection;
 use ocplay_language::value::Map;
 
 use crate::connection::SshOptions;
+use crate::fact_cache::FactCache;
 
 /// Everything that is not in the playbook or the inventory.
 #[derive(Debug, Clone)]
@@ -23,6 +24,10 @@ pub struct RunOptions {
     pub extra_vars: Arc<Map>,
     pub start_at_task: Option<String>,
     pub force_handlers: bool,
+    /// Facts kept between runs.
+    pub fact_cache: Option<FactCache>,
+    /// Forget the facts of the inventory's hosts first.
+    pub flush_cache: bool,
     /// What the configuration says about the language.
     pub rules: Rules,
     pub becoming: BecomeDefaults,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use ocplay_language::diagnostic::Diagnostic;
 use ocplay_language::loader::Loader;
 use ocplay_language::plan::{PlannedPlay, PlannedTask, Resolver, Role};
-use ocplay_language::playbook::ast::{Keyword, Word};
+use ocplay_language::playbook::ast::{Keyword, Task, Word};
 use ocplay_language::source::Span;
 use ocplay_language::template::{Templar, TemplateError};
 use ocplay_language::value::{Map, Value, is_template};
@@ -229,7 +229,18 @@ impl Runner<'_> {
                     .result
                     .insert("ansible_index_var", name.as_str());
             }
-            let label = names.label(control, &inner, self.templar(), item);
+            // What the item gave is known to its label already.
+            let seen_result = self.with_result(&inner, &outcome.outcome);
+            let label = match names.label(control, &seen_result, self.templar(), item) {
+                Ok(label) => label,
+                Err(error) => {
+                    let failed = ActionOutcome::template(&error);
+                    outcome.outcome.failed = true;
+                    outcome.outcome.result.extend(&failed.result);
+                    outcome.outcome.mistake = failed.mistake;
+                    ocplay_language::python::text(item)
+                }
+            };
             let status = status_of(&outcome.outcome, outcome.settings.as_ref());
             let report = self.report(&outcome, status, Some(label.clone()));
             self.shared.events.event(Event::ItemDone {
@@ -367,7 +378,8 @@ impl Runner<'_> {
                 return outcome;
             }
             if attempt >= executions {
-                outcome.failed = true;
+                // Where the author says what a failure is, that stands.
+                outcome.failed |= task.failed_when.is_empty();
                 return outcome;
             }
             let left = executions - attempt;
@@ -405,9 +417,14 @@ impl Runner<'_> {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
+        let step = match self.named_step(scope) {
+            Ok(Some(step)) => step,
+            Ok(None) => Arc::clone(self.step),
+            Err(outcome) => return *outcome,
+        };
         let call = Call {
             shared: self.shared,
-            step: self.step,
+            step: &step,
             host: self.host,
             scope,
             settings,
@@ -427,6 +444,38 @@ impl Runner<'_> {
                 }
             },
         }
+    }
+
+    /// The step with its module's name resolved, where that is a template.
+    fn named_step(&self, scope: &Scope) -> Result<Option<Arc<Step>>, Box<ActionOutcome>> {
+        let planned = &self.step.planned;
+        let action = &planned.task.action;
+        if !is_template(&action.name) {
+            return Ok(None);
+        }
+        let value = Value::trusted(&action.name, &action.name_span, None);
+        let name = self
+            .templar()
+            .resolve(&value, scope)
+            .map_err(|error| Box::new(ActionOutcome::template(&error)))?;
+        let name = ocplay_language::python::text(&name);
+        if !self.shared.resolver.catalogue().knows(&name) {
+            let unknown = self.shared.resolver.catalogue();
+            let unknown = unknown.unknown(&name, &action.name_span);
+            return Err(Box::new(ActionOutcome::mistake(unknown)));
+        }
+        let mut task = Task::clone(&planned.task);
+        task.action.name = name;
+        let planned = PlannedTask {
+            id: planned.id.clone(),
+            task: Arc::new(task),
+            context: Arc::clone(&planned.context),
+            implicit: planned.implicit,
+        };
+        Ok(Some(Arc::new(Step {
+            planned: Arc::new(planned),
+            ..Step::clone(self.step)
+        })))
     }
 
     /// Arguments with their templates resolved, omitted ones left out,

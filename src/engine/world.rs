@@ -242,7 +242,14 @@ pub(crate) fn task_scope(
         magic.insert("ansible_role_name", role.name.as_str());
         magic.insert("role_path", &*path.to_string_lossy());
         if !parents.is_empty() {
+            let mut paths: Vec<Value> = Vec::new();
+            let mut at = role.parent.as_ref();
+            while let Some(parent) = at {
+                paths.push(Value::from(&*absolute(&parent.path).to_string_lossy()));
+                at = parent.parent.as_ref();
+            }
             magic.insert("ansible_parent_role_names", parents);
+            magic.insert("ansible_parent_role_paths", paths);
         }
         scope = scope.with(Level::Magic, Arc::new(magic));
     }

@@ -231,3 +231,83 @@ pub fn join(problems: &[ArgProblem]) -> String {
         .collect::<Vec<_>>()
         .join("; ")
 }
+
+/// What is wrong with a task's ready arguments, in the words that content
+/// looks for; the first mistake only. `name` is the module as messages show it.
+#[must_use]
+pub fn explain(
+    name: &str,
+    args: &[ArgInfo],
+    open: bool,
+    given: &Map<String, Value>,
+) -> Option<String> {
+    if !open {
+        let unknown: Vec<&str> = given
+            .keys()
+            .filter(|key| find(args, key).is_none())
+            .map(String::as_str)
+            .collect();
+        if !unknown.is_empty() {
+            let mut known: Vec<String> = args
+                .iter()
+                .filter(|arg| !arg.name.starts_with('_'))
+                .map(|arg| match &arg.aliases[..] {
+                    [] => arg.name.to_owned(),
+                    aliases => format!("{} ({})", arg.name, aliases.join(", ")),
+                })
+                .collect();
+            known.sort();
+            return Some(format!(
+                "Unsupported parameters for ({name}) module: {}. Supported parameters include: {}.",
+                unknown.join(", "),
+                known.join(", ")
+            ));
+        }
+    }
+    let value_of = |arg: &ArgInfo| {
+        let mut names = std::iter::once(arg.name).chain(arg.aliases.iter().copied());
+        names
+            .find_map(|name| given.get(name))
+            .filter(|value| !value.is_null())
+    };
+    let missing: Vec<&str> = args
+        .iter()
+        .filter(|arg| arg.required && value_of(arg).is_none())
+        .map(|arg| arg.name)
+        .collect();
+    if !missing.is_empty() {
+        return Some(format!(
+            "missing required arguments: {}",
+            missing.join(", ")
+        ));
+    }
+    args.iter().find_map(|arg| {
+        let value = value_of(arg)?;
+        let reason = arg.kind.accepts(value).err()?;
+        let kind = coerce::kind(value);
+        Some(match &arg.kind {
+            ArgKind::Choice(choices) => {
+                let got = coerce::text(value).unwrap_or_else(|_| value.to_string());
+                format!(
+                    "value of {} must be one of: {}, got: {got}",
+                    arg.name,
+                    choices.join(", ")
+                )
+            }
+            ArgKind::Boolean => format!(
+                "argument '{}' is of type {kind} and we were unable to convert to bool: The value '{}' is not a valid boolean. {reason}",
+                arg.name,
+                coerce::text(value).unwrap_or_else(|_| value.to_string())
+            ),
+            ArgKind::Float => format!(
+                "argument '{}' is of type {kind} and we were unable to convert to int or float: {reason}",
+                arg.name
+            ),
+            other => format!(
+                "argument '{}' is of type {kind} and we were unable to convert to {}: {reason}",
+                arg.name,
+                other.word()
+            ),
+        })
+    })
+}

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ocplay_engine::connection::{HostKeyPolicy, SshOptions};
+use ocplay_engine::fact_cache::FactCache;
 use ocplay_engine::options::{BecomeDefaults, Gathering, Rules, RunOptions};
 use ocplay_engine::secret::Secret;
 use ocplay_language::diagnostic::Diagnostic;
@@ -78,6 +79,8 @@ pub(super) fn options(
         extra_vars,
         start_at_task: None,
         force_handlers: flag(false, "DEFAULT_FORCE_HANDLERS")?,
+        fact_cache: fact_cache(config)?,
+        flush_cache: false,
         rules: rules(config)?,
         becoming: BecomeDefaults {
             enabled: flag(args.becoming, "DEFAULT_BECOME")?,
@@ -109,6 +112,36 @@ pub(super) fn verbosity(args: &CommonArgs, config: &Config) -> Found<u8> {
 }
 
 /// What changes the meaning of a playbook.
+/// `fact_caching`: in memory only, or in files.
+fn fact_cache(config: &Config) -> Found<Option<FactCache>> {
+    let kind = config.text("CACHE_PLUGIN").unwrap_or_default();
+    match kind.strip_prefix("ansible.builtin.").unwrap_or(&kind) {
+        "jsonfile" => {}
+        "memory" | "" => return Ok(None),
+        other => {
+            return Err(vec![
+                Diagnostic::error("fact-cache", format!("there is no fact cache '{other}'"))
+                    .suggest(other, ["jsonfile", "memory"])
+                    .help("the name comes from fact_caching or ANSIBLE_CACHE_PLUGIN"),
+            ]);
+        }
+    }
+    let Some(folder) = config.path("CACHE_PLUGIN_CONNECTION") else {
+        return Err(vec![
+            Diagnostic::error("fact-cache", "fact_caching = jsonfile needs a folder")
+                .help("set fact_caching_connection or ANSIBLE_CACHE_PLUGIN_CONNECTION"),
+        ]);
+    };
+    let timeout = config
+        .number("CACHE_PLUGIN_TIMEOUT")?
+        .filter(|seconds| *seconds > 0);
+    Ok(Some(FactCache {
+        folder,
+        prefix: config.text("CACHE_PLUGIN_PREFIX").unwrap_or_default(),
+        timeout: timeout.map(Duration::from_secs),
+    }))
+}
+
 fn rules(config: &Config) -> Found<Rules> {
     let flag =
         |name: &str, default: bool| -> Found<bool> { Ok(config.flag(name)?.unwrap_or(default)) };

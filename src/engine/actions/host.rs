@@ -85,19 +85,12 @@ pub(super) async fn execute_with(
 
 /// Arguments that became known only now are checked like literal ones.
 fn wrong_arguments(call: &Call<'_>, module: &str, args: &Json) -> Option<ActionOutcome> {
-    let info = call.shared.resolver.catalogue().get(module)?;
-    for (name, value) in args.as_object()? {
-        let Some(arg) = info.arg(name) else { continue };
-        if value.is_null() {
-            continue;
-        }
-        if let Err(reason) = arg.kind.accepts(value) {
-            return Some(ActionOutcome::failure(format!(
-                "argument '{name}' of {module}: {reason}"
-            )));
-        }
-    }
-    None
+    let catalogue = call.shared.resolver.catalogue();
+    let info = catalogue.get(module)?;
+    let name = catalogue.full_name(module);
+    let reason =
+        ocplay_protocol::catalogue::explain(&name, &info.args, info.open, args.as_object()?)?;
+    Some(ActionOutcome::failure(reason))
 }
 
 /// Modules whose results hold a list of changes; the others have one.

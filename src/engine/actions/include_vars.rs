@@ -112,6 +112,21 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
         let content = call.shared.loader.read_raw(file);
         content.is_ok_and(|content| is_vault(&content))
     });
+    let merge = match args.hash_behaviour.as_deref() {
+        Some(word) => word == "merge",
+        None => call.shared.options.rules.merge_hashes,
+    };
+    if merge {
+        let mut merged = Map::new();
+        for (name, value) in vars.entries() {
+            let value = match call.scope.get(name) {
+                Some(before) => combine(before, value),
+                None => value.clone(),
+            };
+            merged.insert(&**name, value);
+        }
+        vars = merged;
+    }
     // Shown without templates resolved: they are evaluated at each use.
     let shown = Value::from_json(&Value::from(vars.clone()).to_json());
     let outcome = if secret {
@@ -124,6 +139,22 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
         .with("ansible_facts", shown)
         .with("ansible_included_var_files", names)
         .effect(Effect::IncludeVars(vars))
+}
+
+/// Mappings of both, merged all the way down; the later value of others.
+fn combine(before: &Value, after: &Value) -> Value {
+    let (Value::Map(before), Value::Map(after)) = (before, after) else {
+        return after.clone();
+    };
+    let mut out = Map::clone(before);
+    for (name, value) in after.entries() {
+        let value = match before.get(name) {
+            Some(known) => combine(known, value),
+            None => value.clone(),
+        };
+        out.insert(&**name, value);
+    }
+    out.into()
 }
 
 fn folder(call: &Call<'_>, args: &Args, path: &Path, depth: i64) -> Result<Vec<PathBuf>, String> {

@@ -153,6 +153,19 @@ impl Call<'_> {
                 "arguments must be a mapping",
             )));
         };
+        let module = self.step.planned.module();
+        if let Some(info) = self.shared.resolver.catalogue().get(module)
+            && let Some(reason) =
+                ocplay_protocol::catalogue::explain(module, &info.args, info.open, &map)
+        {
+            let unknown = map.keys().find(|key| info.arg(key).is_none());
+            // This one has words of its own for it.
+            let reason = match unknown.filter(|_| module == "wait_for_connection") {
+                Some(key) => format!("Invalid options for {module}: {key}"),
+                None => reason,
+            };
+            return Err(Box::new(ActionOutcome::failure(reason)));
+        }
         A::read(map).map_err(|problems| {
             Box::new(ActionOutcome::failure(ocplay_protocol::catalogue::join(
                 &problems,

@@ -1,6 +1,6 @@
 //! `set_fact`: variables of the host for the rest of the run.
 
-use ocplay_language::playbook::{is_reserved_name, reserved_name};
+use ocplay_language::playbook::{is_reserved_name, is_variable_name, reserved_name};
 use ocplay_language::value::{Map, Value};
 use ocplay_protocol::{arguments, coerce};
 
@@ -52,16 +52,6 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
         outcome = outcome.effect(Effect::Facts(vars.clone()));
     }
     outcome.effect(Effect::SetFacts(vars))
-}
-
-/// Whether templates can name a variable so.
-fn is_variable_name(name: &str) -> bool {
-    let mut chars = name.chars();
-    chars
-        .next()
-        .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
-        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
-        && !RESERVED.contains(&name)
 }
 
 /// Words that mean something to templates or to Python.

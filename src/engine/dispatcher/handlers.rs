@@ -45,8 +45,14 @@ impl Dispatcher {
         let mut found: Option<usize> = None;
         for (number, handler) in handlers.iter().enumerate() {
             let Some(word) = &handler.name else { continue };
-            let Some(name) = self.handler_text(word, scope).into_iter().next() else {
-                continue;
+            let name = match self.shared.templar.resolve(&word.value, scope) {
+                Ok(value) => ocplay_language::python::text(&value),
+                Err(error) => {
+                    if handler.listen.is_empty() {
+                        self.shared.warn_once(unusable(word, &error.message));
+                    }
+                    continue;
+                }
             };
             if !answers_to(handler, &name, wanted) {
                 continue;
@@ -100,22 +106,8 @@ impl Dispatcher {
         for handler in &run.handlers {
             let Some(word) = &handler.name else { continue };
             let scope = Scope::new();
-            match self.shared.templar.resolve(&word.value, &scope) {
-                Ok(value) => names.extend(value.as_str().map(str::to_owned)),
-                Err(error) if handler.listen.is_empty() => {
-                    let name = word.value.as_str().unwrap_or_default();
-                    let warning = Diagnostic::warning(
-                        "handler-name",
-                        format!(
-                            "Handler '{name}' is unusable because it has no listen topics and the name could not be templated: {}",
-                            error.message
-                        ),
-                    );
-                    self.shared
-                        .events
-                        .event(Event::Warning(warning.at(&word.span)));
-                }
-                Err(_) => {}
+            if let Ok(value) = self.shared.templar.resolve(&word.value, &scope) {
+                names.extend(value.as_str().map(str::to_owned));
             }
         }
         let message = format!(
@@ -157,6 +149,15 @@ impl Dispatcher {
             cursor.flush(Arc::clone(&nodes));
         }
     }
+}
+
+fn unusable(word: &Word, reason: &str) -> Diagnostic {
+    let name = word.value.as_str().unwrap_or_default();
+    Diagnostic::warning(
+        "handler-name",
+        format!("Handler '{name}' is unusable because it has no listen topics and the name could not be templated: {reason}"),
+    )
+    .at(&word.span)
 }
 
 fn literal_texts(word: &Word) -> Vec<String> {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use ocplay_language::diagnostic::Diagnostic;
 use ocplay_language::plan::{Context, Node, PlannedTask};
 use ocplay_language::value::{Map, Value};
 
 use super::{Dispatcher, PlayRun};
-use crate::cursor::Fall;
+use crate::cursor::{Cursor, Fall};
 use crate::event::Event;
 use crate::host::Standing;
 use crate::outcome::Effect;
@@ -43,7 +44,9 @@ impl Dispatcher {
                 let number = match loaded.iter().position(|known| known.key == key) {
                     Some(number) => number,
                     None => {
-                        loaded.push(self.load(run, planned, &effect, key));
+                        let cursor = run.cursors.get(&name);
+                        let handler = cursor.is_some_and(Cursor::in_handler);
+                        loaded.push(self.load(run, planned, &effect, key, handler));
                         loaded.len() - 1
                     }
                 };
@@ -114,6 +117,7 @@ impl Dispatcher {
         planned: &Arc<PlannedTask>,
         effect: &Effect,
         key: String,
+        handler: bool,
     ) -> Loaded {
         let within =
             |vars: &Map| self.apply(planned, planned.context.included(Arc::new(vars.clone())));
@@ -153,6 +157,13 @@ impl Dispatcher {
             }
             _ => (Ok(Vec::new()), String::new(), None),
         };
+        let nodes = nodes.and_then(|nodes| match nodes.first() {
+            Some(Node::Block(_)) if handler => Err(vec![
+                Diagnostic::error("handler", "Using a block as a handler is not supported.")
+                    .at(&planned.task.span),
+            ]),
+            _ => Ok(nodes),
+        });
         let nodes = nodes.map(Arc::from).map_err(|problems| {
             let text = task::first_text(&problems);
             self.shared.events.event(Event::Mistakes(problems));

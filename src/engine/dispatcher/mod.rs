@@ -150,7 +150,21 @@ impl Dispatcher {
         let scope = scope
             .with(Level::ExtraVars, Arc::clone(&options.extra_vars))
             .with(Level::Magic, Arc::new(magic));
-        let host = self.hosts.entry(Arc::clone(name)).or_insert_with(Host::new);
+        let cache = options.fact_cache.as_ref();
+        let flush = options.flush_cache;
+        let host = self.hosts.entry(Arc::clone(name)).or_insert_with(|| {
+            let mut host = Host::new();
+            match cache {
+                Some(cache) if flush => cache.forget(name),
+                Some(cache) => {
+                    if let Some(facts) = cache.load(name) {
+                        host.add_facts(&facts);
+                    }
+                }
+                None => {}
+            }
+            host
+        });
         host.set_base(scope);
         self.snapshot = None;
     }

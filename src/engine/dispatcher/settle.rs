@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use ocplay_language::diagnostic::Diagnostic;
 use ocplay_language::plan::PlannedTask;
 use ocplay_language::playbook::ast::Keyword;
 use ocplay_language::value::{Map, Value};
@@ -196,7 +197,18 @@ impl Dispatcher {
                         continue;
                     };
                     match effect {
-                        Effect::Facts(_) => host.add_facts(vars),
+                        Effect::Facts(_) => {
+                            host.add_facts(vars);
+                            if let Some(cache) = &self.shared.options.fact_cache
+                                && let Err(error) = cache.store(name, host.facts())
+                            {
+                                let warning = Diagnostic::warning(
+                                    "fact-cache",
+                                    format!("the facts of {name} cannot be kept: {error}"),
+                                );
+                                self.shared.warn_once(warning);
+                            }
+                        }
                         Effect::IncludeVars(_) => host.add_include_vars(vars),
                         _ => host.set_facts(vars),
                     }
@@ -299,6 +311,9 @@ impl Dispatcher {
                 for name in targets {
                     if let Some(host) = self.hosts.get_mut(name) {
                         host.clear_facts();
+                        if let Some(cache) = &self.shared.options.fact_cache {
+                            cache.forget(name);
+                        }
                     }
                 }
                 self.snapshot = None;

@@ -253,7 +253,12 @@ impl Resolver {
                     Vec::new()
                 })
         };
-        let handler_nodes = list(&play.handlers, &mut state);
+        let misplaced = not_handlers(&play.handlers, 0);
+        let handler_nodes = if misplaced.is_empty() {
+            list(&play.handlers, &mut state)
+        } else {
+            Vec::new()
+        };
         let pre_tasks = list(&play.pre_tasks, &mut state);
         let mut tasks = Vec::new();
         let mut role_problems = Vec::new();
@@ -270,6 +275,7 @@ impl Resolver {
         let own = handlers(handler_nodes, None, &state.handlers);
         state.handlers.extend(own);
         problems.extend(role_problems);
+        problems.extend(misplaced);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -535,6 +541,12 @@ impl Resolver {
             return Ok(Vec::new());
         };
         let items = self.task_file(&path)?;
+        if kind == "handlers" {
+            let misplaced = not_handlers(&items, 0);
+            if !misplaced.is_empty() {
+                return Err(misplaced);
+            }
+        }
         let context = context.file(&folder_of(&path));
         self.items(&items, &context, state, depth + 1)
     }
@@ -721,22 +733,57 @@ fn scope_in(scope: &Scope, context: &Context, vars: &Arc<Map>) -> Scope {
 
 fn handlers(nodes: Vec<Node>, role: Option<&Arc<Role>>, known: &[Handler]) -> Vec<Handler> {
     let group = known.last().map_or(0, |handler| handler.group + 1);
-    nodes
-        .into_iter()
-        .map(|node| {
-            let (name, listen) = match &node {
-                Node::Task(task) => (task.task.name.clone(), task.task.listen.clone()),
-                Node::Block(block) => (block.name.clone(), Vec::new()),
-            };
-            Handler {
-                node,
-                name,
-                listen,
+    let mut out = Vec::new();
+    for node in nodes {
+        // A block around handlers only groups them.
+        node.each_task(&mut |task| {
+            out.push(Handler {
+                node: Node::Task(Arc::clone(task)),
+                name: task.task.name.clone(),
+                listen: task.task.listen.clone(),
                 role: role.cloned(),
                 group,
+            });
+        });
+    }
+    out
+}
+
+/// What cannot be a handler: roles, flushes, and blocks inside blocks.
+fn not_handlers(items: &[Item], depth: usize) -> Vec<Diagnostic> {
+    let mut out = Vec::new();
+    for item in items {
+        match item {
+            Item::Block(block) if depth > 0 => out.push(
+                Diagnostic::error("handler", "Using a block as a handler is not supported.")
+                    .at(&block.span)
+                    .help(
+                        "notify each of its tasks, or put them into a file and use include_tasks",
+                    ),
+            ),
+            Item::Block(block) => out.extend(not_handlers(&block.block, depth + 1)),
+            Item::Task(task) => {
+                let name = task.action.short_name();
+                let raw = task.action.raw.as_ref().and_then(|raw| raw.value.as_str());
+                if matches!(name, "include_role" | "import_role") {
+                    out.push(
+                        Diagnostic::error(
+                            "handler",
+                            format!("Using '{name}' as a handler is not supported."),
+                        )
+                        .at(&task.action.name_span)
+                        .help("notify a handler of the role instead, as 'ROLE : NAME'"),
+                    );
+                } else if name == "meta" && raw == Some("flush_handlers") {
+                    out.push(
+                        Diagnostic::error("handler", "flush_handlers cannot be used as a handler")
+                            .at(&task.action.name_span),
+                    );
+                }
             }
-        })
-        .collect()
+        }
+    }
+    out
 }
 
 /// A task that checks what was given to a role against its specification.

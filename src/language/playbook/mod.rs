@@ -11,4 +11,4 @@ pub use freeform::split_pairs;
 pub use keywords::{is_reserved_name, keyword_name};
 pub use parse_play::{parse_playbook, parse_role_meta};
 pub use parse_task::{keywords_of, parse_task_list};
-pub use reader::reserved_name;
+pub use reader::{is_variable_name, reserved_name};

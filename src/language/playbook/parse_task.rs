@@ -318,7 +318,7 @@ fn action(entry: &Entry, catalogue: &Catalogue, problems: &mut Problems) -> Opti
         }
         _ => {
             let text = entry.value.as_str().unwrap_or_default().trim_start();
-            let (name, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+            let (name, rest) = first_word(text);
             out.name = name.to_owned();
             line_args(&mut out, rest, &entry.value.span, catalogue);
         }
@@ -332,6 +332,18 @@ fn action(entry: &Entry, catalogue: &Catalogue, problems: &mut Problems) -> Opti
         return None;
     }
     Some(out)
+}
+
+/// The module of a line, which may be a template, and what stands behind it.
+fn first_word(text: &str) -> (&str, &str) {
+    let from = match text.strip_prefix("{{").and_then(|rest| rest.find("}}")) {
+        Some(end) => end + 4,
+        None => 0,
+    };
+    match text[from..].find(char::is_whitespace) {
+        Some(at) => text.split_at(from + at),
+        None => (text, ""),
+    }
 }
 
 fn arg(entry: &Entry) -> Arg {

@@ -114,7 +114,19 @@ fn check_names(entries: &[Entry], problems: &mut Problems) {
 }
 
 /// Letters, digits and underscores, not starting with a digit.
-pub(super) fn is_variable_name(name: &str) -> bool {
+/// Whether a variable may be called so: letters, digits and underscores, not
+/// starting with a digit, and no word of Python's.
+#[must_use]
+pub fn is_variable_name(name: &str) -> bool {
+    const WORDS: [&str; 38] = [
+        "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class",
+        "continue", "def", "del", "elif", "else", "except", "false", "finally", "for", "from",
+        "global", "if", "import", "in", "is", "lambda", "none", "nonlocal", "not", "or", "pass",
+        "raise", "return", "true", "try", "while", "with", "yield",
+    ];
+    if WORDS.contains(&name) {
+        return false;
+    }
     let mut chars = name.chars();
     chars
         .next()
