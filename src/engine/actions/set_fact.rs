@@ -53,11 +53,3 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
     }
     outcome.effect(Effect::SetFacts(vars))
 }
-
-/// Words that mean something to templates or to Python.
-const RESERVED: [&str; 38] = [
-    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue",
-    "def", "del", "elif", "else", "except", "false", "finally", "for", "from", "global", "if",
-    "import", "in", "is", "lambda", "none", "nonlocal", "not", "or", "pass", "raise", "return",
-    "true", "try", "while", "with", "yield",
-];
