@@ -1,7 +1,7 @@
 # Every target is one line; see README.md. OCPLAY may name a binary that is there already.
 OCPLAY ?= target/release/ocplay
 
-.PHONY: lab test bench clean oracle
+.PHONY: lab test bench bench-language clean oracle
 
 # From a fresh Debian 12 machine with Rust to a running site: hosts, playbook, proof.
 lab: ; bin/lab
@@ -11,6 +11,9 @@ test: ; bin/gate
 
 # Takes the lab and everything built from the tree away; the lab's cache stays.
 clean: ; -$(OCPLAY) lab down -i lab.ini; cargo clean
+
+# The language beside ansible-core: a large template, variables of many hosts.
+bench-language: ; benches/language.sh
 
 # Cost of a run that does nothing, beside OpenSSH's client; prints the ratio.
 bench: ; benches/noop.sh

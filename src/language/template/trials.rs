@@ -353,6 +353,34 @@ fn hostile_templates_end() {
         let result = templar.resolve(&trusted(&text.into()), &Scope::new());
         assert!(result.is_err(), "{text}");
     }
+    let many = |part: &str| part.repeat(20_000);
+    for text in [
+        format!("{{{{ {}1{} }}}}", many("("), many(")")),
+        format!("{{{{ {}{} }}}}", many("["), many("]")),
+        format!("{{{{ {}1 }}}}", many("-")),
+        format!("{{{{ {}true }}}}", many("not ")),
+        format!("{{{{ 1{} }}}}", many(" + 1")),
+        format!("{{{{ 1{} }}}}", many(" or 1")),
+        format!("{{{{ a{} }}}}", many(".b")),
+        format!("{{{{ 1{} }}}}", many(" | string")),
+        format!("{{{{ 1{} }}}}", many(" if 1 else 1")),
+        many("{% if true %}"),
+        format!("{}{}", many("{% if true %}"), many("{% endif %}")),
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}".to_owned(),
+        "{% macro m(x) %}{% for i in x recursive %}{{ loop(x) }}{% endfor %}{% endmacro %}{{ m([1]) }}".to_owned(),
+        "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}".to_owned(),
+        "{% set ns = namespace(s=[1]) %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}".to_owned(),
+        "{{ [1] * 10**12 }}".to_owned(),
+        "{{ range(10**9) | list }}".to_owned(),
+        "{{ 2 ** 1000000000 }}".to_owned(),
+        "{% for i in range(10**6) %}{% for j in range(10**6) %}{% set x = j %}{% endfor %}{% endfor %}".to_owned(),
+        "{{ 'x' * 10**8 | length }}".to_owned(),
+        "{{ '{:>99999999}'.format(1) }}".to_owned(),
+        "{{ 'a'.center(10**9) }}".to_owned(),
+    ] {
+        let result = templar.resolve(&trusted(&text.as_str().into()), &Scope::new());
+        assert!(result.is_err(), "{}", &text[..text.len().min(60)]);
+    }
     let deep = "{% set ns = namespace(x=[]) %}{% for i in range(20000) %}{% set ns.x = [ns.x] %}{% endfor %}done";
     let value = templar.resolve(&trusted(&deep.into()), &Scope::new());
     assert_eq!(value.unwrap(), Value::from("done"));

@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use indexmap::IndexSet;
+
 use crate::value::{Key, Map, Value};
 use crate::vars::precedence::Level;
 
@@ -156,17 +158,15 @@ impl Scope {
         &self.search
     }
 
-    /// Every name, without order or repetition.
+    /// Every name once, in the order in which the lowest level has it.
     #[must_use]
     pub fn names(&self) -> Vec<Arc<str>> {
-        let mut names: Vec<Arc<str>> = self
+        let names: IndexSet<&Arc<str>> = self
             .layers
             .iter()
-            .flat_map(|layer| layer.vars.entries().map(|(name, _)| Arc::clone(name)))
+            .flat_map(|layer| layer.vars.entries().map(|(name, _)| name))
             .collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+        names.into_iter().cloned().collect()
     }
 
     /// Every variable with its winning value, still unevaluated.

@@ -12,6 +12,23 @@ fn expr(at: At, node: Node) -> Expr {
     Expr { at, node }
 }
 
+/// Operators, members or filters one after the other.
+const MAX_LINKS: usize = 1000;
+
+/// Counts the links of one chain: each makes the tree deeper.
+#[derive(Default)]
+struct Links(usize);
+
+impl Links {
+    fn add(&mut self, parser: &Parser) -> Parsed<()> {
+        self.0 += 1;
+        if self.0 > MAX_LINKS {
+            return parser.fail("the expression is too long");
+        }
+        Ok(())
+    }
+}
+
 impl Parser {
     pub(super) fn expression(&mut self, with_if: bool) -> Parsed<Expr> {
         self.deeper(|parser| {
@@ -25,7 +42,9 @@ impl Parser {
 
     fn conditional(&mut self) -> Parsed<Expr> {
         let mut then = self.or()?;
+        let mut links = Links::default();
         while self.take_word("if") {
+            links.add(self)?;
             let test = self.or()?;
             let other = if self.take_word("else") {
                 Some(Box::new(self.expression(true)?))
@@ -47,7 +66,9 @@ impl Parser {
 
     fn or(&mut self) -> Parsed<Expr> {
         let mut left = self.and()?;
+        let mut links = Links::default();
         while self.take_word("or") {
+            links.add(self)?;
             let right = self.and()?;
             left = expr(
                 left.at.to(right.at),
@@ -59,7 +80,9 @@ impl Parser {
 
     fn and(&mut self) -> Parsed<Expr> {
         let mut left = self.not()?;
+        let mut links = Links::default();
         while self.take_word("and") {
+            links.add(self)?;
             let right = self.not()?;
             left = expr(
                 left.at.to(right.at),
@@ -115,7 +138,9 @@ impl Parser {
         operand: fn(&mut Self) -> Parsed<Expr>,
     ) -> Parsed<Expr> {
         let mut left = operand(self)?;
+        let mut links = Links::default();
         loop {
+            links.add(self)?;
             let found = ops.iter().find(|(op, _)| self.is_op(*op));
             let Some((_, binary)) = found else {
                 return Ok(left);
@@ -300,7 +325,9 @@ impl Parser {
     }
 
     fn postfix(&mut self, mut inner: Expr) -> Parsed<Expr> {
+        let mut links = Links::default();
         loop {
+            links.add(self)?;
             inner = match self.peek() {
                 Token::Op(Op::Dot) => self.member(inner)?,
                 Token::Op(Op::BracketOpen) => self.item(inner)?,
@@ -438,7 +465,9 @@ impl Parser {
     }
 
     fn filters_and_tests(&mut self, mut inner: Expr) -> Parsed<Expr> {
+        let mut links = Links::default();
         loop {
+            links.add(self)?;
             inner = match self.peek() {
                 Token::Op(Op::Pipe) => self.filters(inner, false)?,
                 Token::Name(name) if &**name == "is" => self.test(inner)?,
@@ -451,8 +480,10 @@ impl Parser {
     /// `| name(args) | name`; the first bar is left out at the start of a
     /// `filter` block.
     pub(super) fn filters(&mut self, mut inner: Expr, mut bare: bool) -> Parsed<Expr> {
+        let mut links = Links::default();
         while bare || self.take_op(Op::Pipe) {
             bare = false;
+            links.add(self)?;
             let at = self.here();
             let name = self.dotted()?;
             let named = at.to(self.before());
