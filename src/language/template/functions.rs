@@ -223,7 +223,7 @@ fn lipsum(given: &Given) -> Result<Jinja, Error> {
     let args = Args::bind("lipsum", Spec::of("n html min max"), given)?;
     let count = args.int(0, 5)?.clamp(0, 100);
     let html = args.flag(1, true)?;
-    let paragraph = format!("{}.", super::methods::capitalize(WORDS));
+    let paragraph = format!("{}.", super::text_methods::capitalize(WORDS));
     let text: Vec<String> = (0..count)
         .map(|_| {
             if html {

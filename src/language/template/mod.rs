@@ -29,6 +29,7 @@ mod run;
 mod syntax;
 mod templar;
 mod tests;
+mod text_methods;
 mod version;
 mod yaml_text;
 

@@ -5,7 +5,7 @@ use minijinja::Error;
 use super::Row;
 use crate::template::args::Args;
 use crate::template::run::Vm;
-use crate::template::{Jinja, methods, percent, python};
+use crate::template::{Jinja, percent, python, text_methods};
 
 pub(super) const ROWS: &[Row] = &[
     ("lower", "value", |_, args| {
@@ -16,13 +16,13 @@ pub(super) const ROWS: &[Row] = &[
     }),
     ("title", "value", title),
     ("capitalize", "value", |_, args| {
-        Ok(Jinja::from(methods::capitalize(&args.text(0)?)))
+        Ok(Jinja::from(text_methods::capitalize(&args.text(0)?)))
     }),
     ("trim", "value chars", trim),
     ("replace", "value old new count", replace),
     ("split", "value sep maxsplit", split),
     ("splitlines", "value keepends", |_, args| {
-        Ok(strings(methods::lines(
+        Ok(strings(text_methods::lines(
             &args.text(0)?,
             args.flag(1, false)?,
         )))
@@ -117,7 +117,7 @@ fn split(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
         return Err(args.fail("empty separator"));
     }
     let limit = usize::try_from(args.int(2, -1)?).ok();
-    Ok(strings(methods::split(
+    Ok(strings(text_methods::split(
         text,
         separator.as_deref(),
         limit,
@@ -184,7 +184,7 @@ fn wordwrap(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let break_long = args.flag(2, true)?;
     let glue = args.text_or(3, "\n")?;
     let hyphens = args.flag(4, true)?;
-    let wrapped: Vec<String> = methods::lines(&text, false)
+    let wrapped: Vec<String> = text_methods::lines(&text, false)
         .into_iter()
         .map(|line| wrap(line, width, break_long, hyphens).join(&glue))
         .collect();
