@@ -52,7 +52,8 @@ type Found<T> = Result<T, Vec<Diagnostic>>;
 /// A loader for everything that a command reads.
 pub(crate) fn loader(config: &Config, given: &VaultArgs) -> Found<Arc<Unlocked>> {
     let keyring = keyring(config, given, Purpose::Run)?;
-    Ok(Arc::new(Unlocked::new(Arc::new(keyring))))
+    let loader = Unlocked::new(Arc::new(keyring)).with_settings(config.of_file());
+    Ok(Arc::new(loader))
 }
 
 /// Every secret that the configuration and the command line name.

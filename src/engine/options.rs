@@ -50,6 +50,15 @@ pub enum Gathering {
     Smart,
 }
 
+/// What a pattern is that matches no host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mismatch {
+    #[default]
+    Warning,
+    Error,
+    Ignored,
+}
+
 /// Settings of ansible.cfg and its environment variables that change what a
 /// playbook means.
 #[derive(Debug, Clone)]
@@ -62,6 +71,10 @@ pub struct Rules {
     pub any_errors_fatal: bool,
     /// Whether facts are variables of their own, as `ansible_x`.
     pub inject_facts: bool,
+    /// Results are hidden unless a task says otherwise.
+    pub no_log: bool,
+    /// What a pattern without hosts is.
+    pub pattern_mismatch: Mismatch,
     /// Seconds after which a task without `timeout` is given up; 0 for never.
     pub task_timeout: u64,
     /// Whether dictionaries of several levels are merged
@@ -80,6 +93,8 @@ impl Default for Rules {
             error_on_missing_handler: true,
             any_errors_fatal: false,
             inject_facts: true,
+            no_log: false,
+            pattern_mismatch: Mismatch::Warning,
             task_timeout: 0,
             merge_hashes: false,
             task_debugger: false,

@@ -21,7 +21,7 @@ use crate::cursor::Cursor;
 use crate::dispatcher::{Dispatcher, PlayRun, VarsFiles};
 use crate::event::{Event, HostStats, Sink};
 use crate::host::{Host, Standing};
-use crate::options::{Gathering, RunOptions};
+use crate::options::{Gathering, Mismatch, RunOptions};
 use crate::task::{GATHERING, Shared};
 use crate::vars_prompt;
 
@@ -381,6 +381,13 @@ fn play_hosts(
         inventory::select(&pattern, &dispatcher.inventory, &*shared.loader)
             .map_err(|error| Diagnostic::error("hosts", error.to_string()).at(&word.span))?;
     for miss in misses {
+        match shared.options.rules.pattern_mismatch {
+            Mismatch::Warning => {}
+            Mismatch::Ignored => continue,
+            Mismatch::Error => {
+                return Err(Diagnostic::error("hosts", miss.to_string()).at(&word.span));
+            }
+        }
         let mut warning = Diagnostic::warning("hosts", miss.to_string()).at(&word.span);
         if let inventory::PatternError::NoMatch {
             near: Some(near), ..

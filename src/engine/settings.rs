@@ -116,7 +116,7 @@ impl Evaluator<'_> {
         Ok(Settings {
             check: flag(Keyword::CheckMode)?.unwrap_or(options.check),
             diff: flag(Keyword::Diff)?.unwrap_or(options.diff),
-            no_log: flag(Keyword::NoLog)?.unwrap_or(false),
+            no_log: flag(Keyword::NoLog)?.unwrap_or(options.rules.no_log),
             ignore_errors: flag(Keyword::IgnoreErrors)?.unwrap_or(false),
             ignore_unreachable: flag(Keyword::IgnoreUnreachable)?.unwrap_or(false),
             delegate_to: self

@@ -44,6 +44,11 @@ pub trait Loader: Send + Sync {
     /// The operating system's.
     fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>>;
     fn env(&self, name: &str) -> Option<String>;
+    /// A setting by the name of its environment variable; it may also stand
+    /// in the configuration file.
+    fn setting(&self, name: &str) -> Option<String> {
+        self.env(name)
+    }
     /// Runs a command line in a shell for the `pipe` lookup and inventory
     /// scripts: exit code, standard output, standard error.
     ///

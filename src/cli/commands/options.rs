@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ocplay_engine::connection::{HostKeyPolicy, SshOptions};
 use ocplay_engine::fact_cache::FactCache;
-use ocplay_engine::options::{BecomeDefaults, Gathering, Rules, RunOptions};
+use ocplay_engine::options::{BecomeDefaults, Gathering, Mismatch, Rules, RunOptions};
 use ocplay_engine::secret::Secret;
 use ocplay_language::diagnostic::Diagnostic;
 use ocplay_language::plan::tags::TagSelection;
@@ -158,6 +158,15 @@ fn rules(config: &Config) -> Found<Rules> {
         error_on_missing_handler: flag("ERROR_ON_MISSING_HANDLER", true)?,
         any_errors_fatal: flag("ANY_ERRORS_FATAL", false)?,
         inject_facts: flag("INJECT_FACTS_AS_VARS", true)?,
+        no_log: flag("DEFAULT_NO_LOG", false)?,
+        pattern_mismatch: match config
+            .choice("HOST_PATTERN_MISMATCH", &["warning", "error", "ignore"])?
+            .as_deref()
+        {
+            Some("error") => Mismatch::Error,
+            Some("ignore") => Mismatch::Ignored,
+            _ => Mismatch::Warning,
+        },
         task_timeout: config.number("TASK_TIMEOUT")?.unwrap_or(0),
         merge_hashes: hashes.as_deref() == Some("merge"),
         task_debugger: flag("ENABLE_TASK_DEBUGGER", false)?,

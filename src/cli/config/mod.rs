@@ -15,7 +15,7 @@ use ocplay_language::diagnostic::Diagnostic;
 use ocplay_protocol::coerce;
 
 pub(crate) use page::{list, page};
-use rows::{Fate, ROWS, Row};
+use rows::{Fate, Kind, ROWS, Row};
 
 /// Where a setting's value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -284,6 +284,30 @@ impl Config {
         }
     }
 
+    /// What the file says, by names of the environment; paths are absolute.
+    pub(crate) fn of_file(&self) -> HashMap<String, String> {
+        ROWS.iter()
+            .filter_map(|row| {
+                let name = row.env.first()?;
+                let (text, origin) = self.raw(row)?;
+                if !matches!(origin, Origin::File(_)) {
+                    return None;
+                }
+                let text = match row.kind {
+                    Kind::Path | Kind::Paths => text
+                        .split(':')
+                        .map(str::trim)
+                        .filter(|path| !path.is_empty())
+                        .map(|path| self.resolve(path, &origin).to_string_lossy().into_owned())
+                        .collect::<Vec<_>>()
+                        .join(":"),
+                    _ => text,
+                };
+                Some(((*name).to_owned(), text))
+            })
+            .collect()
+    }
+
     /// Every setting of the table with its value and origin, by name.
     pub(crate) fn dump(&self) -> Vec<(&'static str, String, Origin, bool)> {
         let mut out: Vec<_> = ROWS
@@ -459,6 +483,33 @@ mod tests {
             assert!(
                 foreign.contains(&name.as_str()) || ROWS.iter().any(|row| row.name == name),
                 "{name} is not in the table"
+            );
+        }
+    }
+
+    /// The page must not promise what nothing reads.
+    #[test]
+    fn every_setting_that_is_honoured_is_read() {
+        fn text(folder: &Path, all: &mut String) {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    text(&path, all);
+                } else if path.extension().is_some_and(|end| end == "rs") {
+                    all.push_str(&std::fs::read_to_string(&path).unwrap());
+                }
+            }
+        }
+        let mut all = String::new();
+        text(Path::new(env!("CARGO_MANIFEST_DIR")), &mut all);
+        // Read where content is: through the loader.
+        let elsewhere = ["COLLECTIONS_PATHS", "DEFAULT_MODULE_PATH"];
+        for row in ROWS {
+            let read = elsewhere.contains(&row.name) || all.contains(&format!("\"{}\"", row.name));
+            assert!(
+                read || matches!(row.fate, Fate::Ignored(_)),
+                "{} is not read",
+                row.name
             );
         }
     }

@@ -111,9 +111,9 @@ rows! {
     DEFAULT_BECOME_FLAGS: Text = "" [ANSIBLE_BECOME_FLAGS] [privilege_escalation.become_flags]
         Honoured "Its options.";
     CALLBACKS_ENABLED: List = "" [ANSIBLE_CALLBACKS_ENABLED] [defaults.callbacks_enabled]
-        Partly("junit; plug-ins in Python are not run") "Further outputs beside the screen.";
+        Ignored("plug-ins in Python are not run; the journal has every event as JSON") "Further outputs beside the screen.";
     DEFAULT_STDOUT_CALLBACK: Text = "default" [ANSIBLE_STDOUT_CALLBACK] [defaults.stdout_callback]
-        Partly("default, minimal, oneline, json, yaml; another name is warned about") "How the screen looks.";
+        Partly("default, yaml, minimal, oneline; another name is warned about") "How the screen looks.";
     CALLBACK_RESULT_FORMAT: Text = "json" [ANSIBLE_CALLBACK_RESULT_FORMAT] [defaults.callback_result_format]
         Honoured "Results as json or yaml.";
     CALLBACK_FORMAT_PRETTY: Bool = "" [ANSIBLE_CALLBACK_FORMAT_PRETTY] [defaults.callback_format_pretty]
@@ -167,7 +167,7 @@ rows! {
     DEFAULT_LOG_FILTER: List = "" [ANSIBLE_LOG_FILTER] [defaults.log_filter]
         Ignored("names Python loggers") "Loggers left out of the log.";
     DEFAULT_MANAGED_STR: Text = "Ansible managed" [] [defaults.ansible_managed]
-        Honoured "The value of ansible_managed.";
+        Ignored("the variable ansible_managed says it") "The value of ansible_managed.";
     DEFAULT_MODULE_ARGS: Text = "" [ANSIBLE_MODULE_ARGS] [defaults.module_args]
         Honoured "Arguments of the ad hoc module.";
     DEFAULT_MODULE_NAME: Text = "command" [] [defaults.module_name]
@@ -199,11 +199,11 @@ rows! {
     DEFAULT_NO_TARGET_SYSLOG: Bool = "False" [ANSIBLE_NO_TARGET_SYSLOG] [defaults.no_target_syslog]
         Ignored("nothing is written to the syslog of hosts") "Leave out syslog on hosts.";
     DEFAULT_POLL_INTERVAL: Number = "15" [ANSIBLE_POLL_INTERVAL] [defaults.poll_interval]
-        Honoured "Seconds between looks at an async task.";
+        Ignored("the keyword poll says it") "Seconds between looks at an async task.";
     DEFAULT_PRIVATE_KEY_FILE: Path = "" [ANSIBLE_PRIVATE_KEY_FILE] [defaults.private_key_file]
         Honoured "Private key to log in with.";
     DEFAULT_PRIVATE_ROLE_VARS: Bool = "False" [ANSIBLE_PRIVATE_ROLE_VARS] [defaults.private_role_vars]
-        Honoured "Variables of roles are seen in the role only.";
+        Ignored("include_role has the option public") "Variables of roles are seen in the role only.";
     DEFAULT_REMOTE_PORT: Number = "" [ANSIBLE_REMOTE_PORT] [defaults.remote_port]
         Honoured "Port of sshd.";
     DEFAULT_REMOTE_USER: Text = "" [ANSIBLE_REMOTE_USER] [defaults.remote_user]
@@ -243,7 +243,7 @@ rows! {
     MAX_FILE_SIZE_FOR_DIFF: Number = "104448" [ANSIBLE_MAX_DIFF_SIZE] [defaults.max_diff_size]
         Ignored("the agent has a limit of its own") "Largest file whose change is shown.";
     DUPLICATE_YAML_DICT_KEY: Text = "warn" [ANSIBLE_DUPLICATE_YAML_DICT_KEY] [defaults.duplicate_dict_key]
-        Ignored("a doubled key is always warned about") "What a doubled key is: error, warn, ignore.";
+        Honoured "What a doubled key is: error, warn, ignore.";
     ERROR_ON_MISSING_HANDLER: Bool = "True" [ANSIBLE_ERROR_ON_MISSING_HANDLER] [defaults.error_on_missing_handler]
         Honoured "Whether a handler that is not there is an error.";
     HOST_KEY_CHECKING: Bool = "True" [ANSIBLE_HOST_KEY_CHECKING ANSIBLE_SSH_HOST_KEY_CHECKING] [defaults.host_key_checking ssh_connection.host_key_checking]

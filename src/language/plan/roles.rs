@@ -76,7 +76,7 @@ impl Resolver {
             playbook.join("collections/ansible_collections"),
             PathBuf::from("collections/ansible_collections"),
         ];
-        let given = self.loader().env("ANSIBLE_COLLECTIONS_PATH");
+        let given = self.loader().setting("ANSIBLE_COLLECTIONS_PATH");
         for path in given.iter().flat_map(|paths| paths.split(':')) {
             roots.push(Path::new(path).join("ansible_collections"));
             roots.push(PathBuf::from(path));
@@ -89,7 +89,7 @@ impl Resolver {
     pub(super) fn libraries(&self, playbook: &Path) {
         let catalogue = self.catalogue();
         catalogue.add_library(&playbook.join("library"), self.loader());
-        let given = self.loader().env("ANSIBLE_LIBRARY");
+        let given = self.loader().setting("ANSIBLE_LIBRARY");
         for path in given.iter().flat_map(|paths| paths.split(':')) {
             catalogue.add_library(Path::new(path), self.loader());
         }

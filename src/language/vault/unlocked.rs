@@ -1,5 +1,6 @@
 //! A loader that hands out encrypted files decrypted.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,12 +12,26 @@ use crate::loader::{Loader, Machine};
 #[derive(Debug, Clone, Default)]
 pub struct Unlocked {
     keyring: Arc<Keyring>,
+    /// What the configuration file says, by names of the environment.
+    settings: Arc<HashMap<String, String>>,
 }
 
 impl Unlocked {
     #[must_use]
     pub fn new(keyring: Arc<Keyring>) -> Self {
-        Self { keyring }
+        Self {
+            keyring,
+            settings: Arc::default(),
+        }
+    }
+
+    /// With what the configuration file says.
+    #[must_use]
+    pub fn with_settings(self, settings: HashMap<String, String>) -> Self {
+        Self {
+            settings: Arc::new(settings),
+            ..self
+        }
     }
 
     /// The secrets, for those who must not write down what they open.
@@ -77,6 +92,12 @@ impl Loader for Unlocked {
 
     fn env(&self, name: &str) -> Option<String> {
         Machine.env(name)
+    }
+
+    fn setting(&self, name: &str) -> Option<String> {
+        Machine
+            .env(name)
+            .or_else(|| self.settings.get(name).cloned())
     }
 
     fn shell(&self, line: &str, folder: &Path) -> io::Result<(i32, Vec<u8>, Vec<u8>)> {

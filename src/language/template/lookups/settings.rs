@@ -242,7 +242,7 @@ fn own(call: &Call<'_>, name: &str) -> Result<Option<(Jinja, String)>, Error> {
     let given = if variable.is_empty() {
         None
     } else {
-        call.context.templar.loader.env(variable)
+        call.context.templar.loader.setting(variable)
     };
     Ok(Some(match given {
         Some(text) => (shaped(call, *kind, &text)?, format!("env: {variable}")),
