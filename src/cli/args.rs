@@ -167,9 +167,6 @@ pub(crate) struct RunArgs {
     /// Run handlers also on hosts where a task failed.
     #[arg(long)]
     pub(crate) force_handlers: bool,
-    /// Forget the facts that were kept of the inventory's hosts.
-    #[arg(long)]
-    pub(crate) flush_cache: bool,
 }
 
 #[derive(Debug, Parser)]

@@ -80,7 +80,7 @@ pub(super) fn options(
         start_at_task: None,
         force_handlers: flag(false, "DEFAULT_FORCE_HANDLERS")?,
         fact_cache: fact_cache(config)?,
-        flush_cache: false,
+        flush_cache: args.flush_cache,
         rules: rules(config)?,
         becoming: BecomeDefaults {
             enabled: flag(args.becoming, "DEFAULT_BECOME")?,

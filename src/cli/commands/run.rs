@@ -67,7 +67,6 @@ pub(crate) fn run(args: &RunArgs, config: &Config) -> Outcome {
     )?;
     options.start_at_task.clone_from(&args.start_at_task);
     options.force_handlers |= args.force_handlers;
-    options.flush_cache = args.flush_cache;
     let style = options::style(config, options.verbosity, Arc::clone(&content.keyring))?;
     let plan = Plan {
         plays: plans.into_iter().flat_map(|plan| plan.plays).collect(),
