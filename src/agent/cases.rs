@@ -124,6 +124,7 @@ impl Case<'_> {
             diff: true,
             environment: vec![("CASE".to_owned(), "1".to_owned())],
             blobs: self.blobs(),
+            detached: None,
         };
         let channel = Arc::new(Channel::new(std::io::sink()));
         let (context, _handle) = Context::new(&mut request, &channel);

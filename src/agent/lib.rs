@@ -15,4 +15,4 @@ mod modules;
 mod serve;
 
 pub use modules::catalogue;
-pub use serve::serve;
+pub use serve::{job, serve};

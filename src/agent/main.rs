@@ -10,5 +10,5 @@ fn main() -> ExitCode {
     {
         return ExitCode::SUCCESS;
     }
-    ocplay_agent::serve()
+    ocplay_agent::job().unwrap_or_else(ocplay_agent::serve)
 }

@@ -4,17 +4,20 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use ocplay_protocol::{
-    FrameError, FromAgent, Hello, MARKER, Outcome, PROTOCOL_VERSION, Request, ToAgent, read_frame,
+    Detached, FrameError, FromAgent, Hello, MARKER, Outcome, PROTOCOL_VERSION, Request, ToAgent,
+    read_frame,
 };
 
-use crate::host::accounts;
 use crate::host::channel::{Channel, Chunk, Context, Handle};
+use crate::host::{Look, accounts, job};
 use crate::modules;
 
 /// Serves the controller on standard input and output until it says goodbye
@@ -92,12 +95,18 @@ fn reap(endings: &Receiver<u64>, running: &mut HashMap<u64, Running>) {
 }
 
 fn start(mut request: Request, channel: &Arc<Channel>, ended: Sender<u64>) -> Running {
+    // A job takes everything along; what is left here only starts it.
+    let job = request.detached.take().map(|wanted| {
+        let job = request.clone();
+        (job, wanted)
+    });
     let (context, handle) = Context::new(&mut request, channel);
     let channel = Arc::clone(channel);
     let thread = std::thread::spawn(move || {
         let task = request.task;
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            modules::run(&request.module, &request.args, context)
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match job {
+            Some((job, wanted)) => started(job, &wanted, context),
+            None => modules::run(&request.module, &request.args, context),
         }))
         .unwrap_or_else(|panic| {
             let text = panic
@@ -114,6 +123,38 @@ fn start(mut request: Request, channel: &Arc<Channel>, ended: Sender<u64>) -> Ru
         ended.send(task).ok();
     });
     Running { handle, thread }
+}
+
+/// The answer to a request that became a job.
+fn started(request: Request, wanted: &Detached, context: Context) -> Outcome {
+    match job::start(request, wanted, Look::new(Arc::new(context))) {
+        Ok(result) => Outcome {
+            changed: true,
+            result: result.to_string(),
+            ..Outcome::default()
+        },
+        Err(failure) => Outcome::failure(&failure.message),
+    }
+}
+
+/// The whole life of a job: one request on standard input, the result in a
+/// file. `None` if the program was not called to be one.
+#[must_use]
+pub fn job() -> Option<ExitCode> {
+    let mut words = std::env::args_os().skip(1);
+    if words.next()? != job::WORD {
+        return None;
+    }
+    let (name, limit) = (words.next()?, words.next()?);
+    let limit = Duration::from_secs(limit.to_str()?.parse().ok()?);
+    let Ok(ToAgent::Run(request)) = read_frame::<ToAgent>(&mut io::stdin().lock()) else {
+        return Some(ExitCode::FAILURE);
+    };
+    let done = job::run(request, Path::new(&name), limit, modules::run);
+    Some(match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    })
 }
 
 fn hello() -> Hello {
@@ -193,6 +234,7 @@ mod tests {
                 diff: false,
                 environment: Vec::new(),
                 blobs,
+                detached: None,
             }));
         }
 

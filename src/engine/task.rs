@@ -430,6 +430,10 @@ impl Runner<'_> {
             settings,
             args,
             item,
+            detached: match self.detached(scope) {
+                Ok(wish) => wish,
+                Err(outcome) => return *outcome,
+            },
         };
         match settings.timeout {
             None => actions::run(&call).await,
@@ -476,6 +480,33 @@ impl Runner<'_> {
             planned: Arc::new(planned),
             ..Step::clone(self.step)
         })))
+    }
+
+    /// What `async` and `poll` ask for.
+    fn detached(
+        &self,
+        scope: &Scope,
+    ) -> Result<Option<actions::detached::Wish>, Box<ActionOutcome>> {
+        let task = &self.step.planned.task;
+        let evaluator = Evaluator {
+            templar: self.templar(),
+            scope,
+        };
+        let limit = match &task.asynchronous {
+            Some(word) => evaluator.number(word)?,
+            None => 0.0,
+        };
+        if limit < 1.0 {
+            return Ok(None);
+        }
+        let poll = match &task.poll {
+            Some(word) => evaluator.number(word)?,
+            None => 15.0,
+        };
+        Ok(Some(actions::detached::Wish {
+            limit: limit as u64,
+            poll,
+        }))
     }
 
     /// Arguments with their templates resolved, omitted ones left out,

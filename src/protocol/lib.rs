@@ -20,7 +20,7 @@ pub use diff::Diff;
 pub use frame::{FrameError, MAX_FRAME, read_frame, write_frame};
 pub use hello::{Hello, MARKER, PROTOCOL_VERSION};
 pub use outcome::{FromAgent, Outcome, Stream};
-pub use request::{Blob, BlobKind, Request, ToAgent};
+pub use request::{Blob, BlobKind, Detached, Request, ToAgent};
 
 // Used by the `arguments!` macro in other crates.
 #[doc(hidden)]

@@ -37,6 +37,17 @@ pub struct Request {
     /// Files that travel with the task (the source of `copy`, a rendered
     /// template, the body of `script`).
     pub blobs: Vec<Blob>,
+    /// Run it as a job of its own, and answer at once.
+    pub detached: Option<Detached>,
+}
+
+/// A job that outlives the connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detached {
+    /// Seconds after which it is ended.
+    pub limit: u64,
+    /// Folder in which it leaves its result; `~` stands for the user's home.
+    pub folder: String,
 }
 
 /// A file known to the controller; its bytes are sent only when wanted.

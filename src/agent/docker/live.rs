@@ -35,6 +35,7 @@ impl Lab {
             diff: true,
             environment: Vec::new(),
             blobs: Vec::new(),
+            detached: None,
         };
         let channel = Arc::new(Channel::new(std::io::sink()));
         let (context, _handle) = Context::new(&mut request, &channel);

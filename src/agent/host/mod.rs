@@ -9,6 +9,7 @@ pub(crate) mod channel;
 pub(crate) mod clock;
 pub(crate) mod failure;
 pub(crate) mod glob;
+pub(crate) mod job;
 mod look;
 pub(crate) mod mode;
 pub(crate) mod net;

@@ -67,6 +67,7 @@ macro_rules! modules {
 modules! {
     pip: Pip,
     assemble: Assemble,
+    async_status: AsyncStatus,
     pacman: Pacman,
     zypper: Zypper,
     dnf: Dnf,

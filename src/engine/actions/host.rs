@@ -6,7 +6,7 @@ use ocplay_language::value::{Map, Value};
 use ocplay_protocol::{Blob, Outcome, Request};
 use serde_json::Value as Json;
 
-use super::Call;
+use super::{Call, detached};
 use crate::connection::{BlobSource, LinkError, Progress};
 use crate::event::Event;
 use crate::outcome::{ActionOutcome, Effect};
@@ -48,6 +48,10 @@ pub(super) async fn execute_with(
         level: 3,
         text: format!("<{}> EXEC {module}", call.host),
     });
+    let detached = match detached::request(call) {
+        Ok(detached) => detached,
+        Err(outcome) => return *outcome,
+    };
     let request = Request {
         task: 0,
         module: module.to_owned(),
@@ -56,6 +60,7 @@ pub(super) async fn execute_with(
         diff: call.settings.diff,
         environment: call.settings.environment.clone(),
         blobs,
+        detached,
     };
     let shared = call.shared;
     let host = Arc::clone(call.host);

@@ -7,6 +7,7 @@ mod assemble;
 mod assert;
 mod copy;
 mod debug;
+pub(crate) mod detached;
 mod external;
 mod fail;
 mod fetch;
@@ -49,6 +50,8 @@ pub(crate) struct Call<'a> {
     /// Resolved, omitted ones left out.
     pub(crate) args: Map,
     pub(crate) item: Option<&'a Value>,
+    /// The module shall run as a job of its own.
+    pub(crate) detached: Option<detached::Wish>,
 }
 
 /// Descriptions of the actions that are no modules of the agent.
@@ -91,6 +94,9 @@ pub(crate) fn keeps_lazy(module: &str, arg: &str) -> bool {
 }
 
 pub(crate) async fn run(call: &Call<'_>) -> ActionOutcome {
+    if let Some(wish) = call.detached {
+        return detached::run(call, wish).await;
+    }
     let name = &call.step.planned.task.action.name;
     if let Some(program) = call.shared.resolver.catalogue().external(name) {
         return external::run(call, program).await;
@@ -98,6 +104,7 @@ pub(crate) async fn run(call: &Call<'_>) -> ActionOutcome {
     match call.step.planned.module() {
         "add_host" => add_host::run(call),
         "assemble" => assemble::run(call).await,
+        "async_status" => detached::status(call).await,
         "assert" => assert::run(call),
         "copy" => copy::run(call).await,
         "debug" => debug::run(call),
@@ -180,6 +187,15 @@ impl Call<'_> {
             None => warning,
         };
         self.shared.warn_once(warning);
+    }
+
+    /// The same, waited for.
+    fn attended(&self) -> Self {
+        Self {
+            args: Map::new(),
+            detached: None,
+            ..*self
+        }
     }
 
     /// The host that does the work: the delegate, if there is one.

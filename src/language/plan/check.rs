@@ -161,21 +161,6 @@ impl Checker<'_> {
 
     /// Words that would change what a task does, and are not there yet.
     fn not_yet(&mut self, planned: &PlannedTask) {
-        let task = &planned.task;
-        let detached = task.asynchronous.is_some()
-            && task.poll.as_ref().is_some_and(|poll| {
-                ocplay_protocol::coerce::integer(&poll.value.to_json()) == Ok(0)
-            });
-        if let (true, Some(word)) = (detached, &task.poll) {
-            self.push(
-                Diagnostic::error(
-                    "not-yet",
-                    "a task cannot be left running in the background yet",
-                )
-                .at(&word.span)
-                .help("leave 'poll: 0' out: the task is then waited for"),
-            );
-        }
         if let Some(word) = planned.context.get(Keyword::BecomeMethod)
             && let Some(name) = word.value.as_str().filter(|name| !is_template(name))
             && name.rsplit('.').next() != Some("sudo")
