@@ -237,7 +237,7 @@ fn there(found: io::Result<Metadata>, path: &Path) -> Result<Option<Metadata>, F
             if matches!(
                 error.kind(),
                 io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
+            ) || error.raw_os_error() == Some(libc::ELOOP) =>
         {
             Ok(None)
         }

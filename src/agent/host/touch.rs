@@ -430,6 +430,25 @@ impl Touch {
             .explain(format_args!("create {}", path.display()))
     }
 
+    /// Sets both times to the present.
+    pub(crate) fn set_now(&mut self, path: &Path, follow: bool) -> Result<(), Failure> {
+        let now = rustix::fs::Timespec {
+            tv_sec: 0,
+            tv_nsec: rustix::fs::UTIME_NOW,
+        };
+        let times = rustix::fs::Timestamps {
+            last_access: now,
+            last_modification: now,
+        };
+        let flags = if follow {
+            AtFlags::empty()
+        } else {
+            AtFlags::SYMLINK_NOFOLLOW
+        };
+        rustix::fs::utimensat(CWD, path, &times, flags)
+            .explain(format_args!("set the times of {}", path.display()))
+    }
+
     /// Sets access and modification time; `None` leaves one as it is.
     pub(crate) fn set_times(
         &mut self,

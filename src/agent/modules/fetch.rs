@@ -57,12 +57,13 @@ impl Module for Fetch {
             ))
         };
         let Some(metadata) = look.stat(&args.src)? else {
-            return gone(format!("{shown} does not exist on this host"));
+            return gone(format!(
+                "the remote file does not exist, not transferring: {shown}"
+            ));
         };
         if metadata.is_dir() {
             return gone(format!(
-                "{shown} is a directory; fetch takes single files (pack it first, or loop over \
-                 the find module)"
+                "remote file is a directory, fetch cannot work on directories: {shown}"
             ));
         }
         let checksum = look.sha1(&args.src)?;

@@ -150,6 +150,7 @@ impl Module for FileModule {
             work: Work::default(),
             properties: Properties::of(&path),
             warnings: Vec::new(),
+            message: None,
         };
         let was = job.was();
         if was != state.word() {
@@ -170,6 +171,7 @@ impl Module for FileModule {
             work,
             properties,
             warnings,
+            message,
             ..
         } = job;
         let (name, value) = match state {
@@ -185,6 +187,7 @@ impl Module for FileModule {
         for warning in warnings {
             result = result.warn(warning);
         }
+        result = result.maybe("msg", message);
         if look.wants_diff() && (state != State::Absent || !work.is_empty()) {
             result = result.with("diff", properties.value());
         }
@@ -247,6 +250,7 @@ fn default_state(args: &Args, found: &Option<Metadata>) -> State {
 struct Times {
     access: Option<SystemTime>,
     modification: Option<SystemTime>,
+    now: bool,
 }
 
 impl Times {
@@ -262,7 +266,12 @@ impl Times {
                 ))
             }),
         };
+        let is_now = |given: &Option<String>| match given.as_deref() {
+            None => fresh_by_default,
+            Some(word) => word == "now",
+        };
         Ok(Self {
+            now: is_now(&args.access_time) && is_now(&args.modification_time),
             access: time(&args.access_time, &args.access_time_format)?,
             modification: time(&args.modification_time, &args.modification_time_format)?,
         })
@@ -286,6 +295,7 @@ struct Job<'a> {
     work: Work,
     properties: Properties,
     warnings: Vec<String>,
+    message: Option<String>,
 }
 
 impl Job<'_> {
@@ -313,6 +323,7 @@ impl Job<'_> {
         let Times {
             access,
             modification,
+            ..
         } = self.times;
         let is = |time: std::io::Result<SystemTime>| time.map_or(0.0, stamp);
         let mut differs = false;
@@ -335,6 +346,7 @@ impl Job<'_> {
                 path: path.to_owned(),
                 access,
                 modification,
+                now: self.times.now,
                 follow: self.args.follow,
             });
         }
@@ -436,8 +448,7 @@ impl Job<'_> {
         );
         if was == "absent" && self.look.is_check() {
             self.add(Step::Settle(self.path.to_owned(), self.wanted.clone()));
-            self.warnings
-                .push(format!("{text} (an earlier task may do so)"));
+            self.message = Some(format!("{text} (an earlier task may do so)"));
             return Ok(());
         }
         let path = self.path.to_string_lossy();

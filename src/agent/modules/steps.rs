@@ -49,6 +49,8 @@ pub(super) enum Step {
         path: PathBuf,
         access: Option<SystemTime>,
         modification: Option<SystemTime>,
+        /// Both times are the present: enough for who may only write.
+        now: bool,
         follow: bool,
     },
     Settle(PathBuf, Settled),
@@ -94,8 +96,14 @@ impl Step {
                 path,
                 access,
                 modification,
+                now,
                 follow,
-            } => touch.set_times(&path, access, modification, follow),
+            } => {
+                if now {
+                    return touch.set_now(&path, follow);
+                }
+                touch.set_times(&path, access, modification, follow)
+            }
             Self::Settle(path, wanted) => touch.settle(&path, &wanted).map(drop),
             Self::Place(placement) => placement.run(touch, backups),
         }

@@ -290,6 +290,7 @@ fn present(args: &Args, look: &Look, found: Option<Account>) -> Result<Verdict<P
     }
     primary_group(args, look, account, &mut changes)?;
     further_groups(args, look, account, &mut changes)?;
+    let shell = args.shell.as_deref().map(|shell| look.expand(shell));
     let mut text = |option: &str, name: &str, wanted: Option<&str>, is: Option<&str>| {
         if let Some(wanted) = wanted
             && is != Some(wanted)
@@ -307,7 +308,7 @@ fn present(args: &Args, look: &Look, found: Option<Account>) -> Result<Verdict<P
     text(
         "-s",
         "shell",
-        args.shell.as_deref(),
+        shell.as_deref(),
         account.map(|account| account.shell.as_str()),
     );
     let home = args.home.as_ref().and_then(|home| home.to_str());

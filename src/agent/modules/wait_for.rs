@@ -77,7 +77,7 @@ impl Module for WaitFor {
         let start = Instant::now();
         look.sleep(seconds(args.delay))?;
         if args.port.is_none() && args.path.is_none() && args.state != State::Drained {
-            look.sleep(seconds(args.timeout).saturating_sub(start.elapsed()))?;
+            look.sleep(seconds(args.timeout))?;
             return Ok(Verdict::Same(result(args, start, None)));
         }
         let pattern = args
@@ -107,9 +107,11 @@ impl Module for WaitFor {
         }
         let message = match &args.msg {
             Some(message) => message.clone(),
-            None => format!("{} after {} seconds: {last}", goal(args), args.timeout),
+            None => goal(args),
         };
-        Err(Failure::new(message).with("elapsed", start.elapsed().as_secs()))
+        Err(Failure::new(message)
+            .with("elapsed", start.elapsed().as_secs())
+            .with("reason", last))
     }
 
     fn describe(plan: &Self::Plan) -> Vec<Diff> {
@@ -123,10 +125,12 @@ impl Module for WaitFor {
 
 fn consistent(args: &Args) -> Result<(), Failure> {
     if args.port.is_some() && args.path.is_some() {
-        return Err("port and path cannot be waited for together; use two tasks".into());
+        return Err("port and path parameter can not both be passed to wait_for".into());
     }
     if args.path.is_some() && args.state == State::Drained {
-        return Err("state: drained is for ports, not for files".into());
+        return Err(
+            "state=drained should only be used for checking a port in the wait_for module".into(),
+        );
     }
     if args.port.is_none() && args.state == State::Drained {
         return Err("state: drained needs port".into());
@@ -141,22 +145,20 @@ fn consistent(args: &Args) -> Result<(), Failure> {
 
 /// What was not reached, for the failure.
 fn goal(args: &Args) -> String {
-    let thing = match (&args.path, args.port) {
+    let place = match (&args.path, args.port) {
         (Some(path), _) => path.display().to_string(),
         (None, Some(port)) => format!("{}:{port}", args.host),
         (None, None) => "time".to_owned(),
     };
-    let text = args.search_regex.as_ref().map_or(String::new(), |regex| {
-        format!(" with text matching {regex}")
-    });
-    match args.state {
-        State::Absent | State::Stopped => format!("{thing} is still there{text}"),
-        State::Drained => format!("{thing} still has connections"),
-        State::Present | State::Started if args.path.is_some() => {
-            format!("{thing}{text} is not there")
-        }
-        State::Present | State::Started => format!("{thing}{text} does not answer"),
-    }
+    let thing = match (&args.search_regex, args.state, &args.path) {
+        (_, State::Absent | State::Stopped, Some(_)) => format!("{place} to be absent."),
+        (_, State::Absent | State::Stopped, None) => format!("{place} to stop."),
+        (_, State::Drained, _) => format!("{place} to drain"),
+        (Some(regex), _, _) => format!("search string {regex} in {place}"),
+        (None, _, Some(_)) => format!("file {place}"),
+        (None, _, None) => place,
+    };
+    format!("Timeout when waiting for {thing}")
 }
 
 fn result(args: &Args, start: Instant, matched: Option<(Value, Value)>) -> Return {

@@ -225,3 +225,41 @@ impl Project {
         self.play(playbook, &[])
     }
 }
+
+#[test]
+fn a_job_outlives_its_task() {
+    let host = Host::start();
+    let project = Project::with_host(&host, "root");
+    let playbook = "
+- hosts: all
+  gather_facts: false
+  tasks:
+    - shell: sleep 1; echo done
+      async: 20
+      poll: 0
+      register: job
+    - assert:
+        that: job.started and not job.finished and job is changed
+    - async_status: {jid: '{{ job.ansible_job_id }}'}
+      register: state
+      until: state is finished
+      retries: 20
+      delay: 1
+    - assert:
+        that: state.stdout == 'done'
+    - async_status: {jid: '{{ job.ansible_job_id }}', mode: cleanup}
+    - command: sleep 30
+      async: 1
+      poll: 1
+      register: late
+      ignore_errors: true
+    - assert:
+        that: late is failed
+    - command: echo waited
+      async: 20
+      register: waited
+    - assert:
+        that: waited.stdout == 'waited' and waited.finished
+";
+    project.play(playbook, &[]).code(0);
+}

@@ -27,12 +27,26 @@ pub(super) async fn run(call: &Call<'_>) -> ActionOutcome {
         })
     };
     let (Some(src), Some(dest)) = (text("src"), text("dest")) else {
-        return ActionOutcome::failure("fetch needs 'src' and 'dest'");
+        return ActionOutcome::failure("src and dest are required");
     };
     let path = destination(call, &src, &dest, flag("flat", false));
+    if path.is_dir() {
+        return ActionOutcome::failure(if dest.ends_with('/') {
+            format!(
+                "calculated dest '{}' is an existing directory, use another path that does not \
+                 point to an existing directory",
+                path.display()
+            )
+        } else {
+            "dest is an existing directory, use a trailing slash if you want to fetch src into \
+             that directory"
+                .to_owned()
+        });
+    }
     let known = sha1_of(&path).unwrap_or_default();
     if call.settings.check {
-        return ActionOutcome::skipped("fetch does not work in check mode");
+        let text = "check mode not (yet) supported for this module";
+        return ActionOutcome::skipped(text).with("msg", text);
     }
     let mut part: Option<tempfile::NamedTempFile> = None;
     let mut hash = Sha1::new();

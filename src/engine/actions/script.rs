@@ -1,5 +1,6 @@
 //! `script`: sends a script of the controller and runs it on the host.
 
+use ocplay_language::playbook::first_word;
 use ocplay_language::value::Value;
 use ocplay_protocol::coerce;
 
@@ -41,35 +42,4 @@ pub(super) async fn run(call: &Call<'_>) -> ActionOutcome {
     };
     let args = Value::from(call.args.clone()).to_json();
     host::execute(call, "script", args, cargo.blobs, cargo.sources).await
-}
-
-/// The script's name as a shell reads it: quotes and backslashes taken off.
-fn first_word(line: &str) -> Option<String> {
-    let mut word = String::new();
-    let mut quote = None;
-    let mut chars = line.trim_start().chars();
-    let mut any = false;
-    while let Some(c) = chars.next() {
-        match (quote, c) {
-            (None | Some('"'), '\\') => word.extend(chars.next()),
-            (Some(open), c) if c == open => quote = None,
-            (None, '\'' | '"') => quote = Some(c),
-            (None, c) if c.is_whitespace() => break,
-            (_, c) => word.push(c),
-        }
-        any = true;
-    }
-    any.then_some(word)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::first_word;
-
-    #[test]
-    fn quotes_are_taken_off() {
-        assert_eq!(first_word(" 'a b/c.sh' --x").as_deref(), Some("a b/c.sh"));
-        assert_eq!(first_word("a\\ b.sh 1").as_deref(), Some("a b.sh"));
-        assert_eq!(first_word("  "), None);
-    }
 }

@@ -15,7 +15,7 @@ use super::{Context, Handler, Node, Plan, PlannedPlay, PlannedTask};
 use crate::catalogue::{External, STRUCTURAL, Style};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::playbook::ast::{Keyword, Loop, Word};
-use crate::playbook::split_pairs;
+use crate::playbook::first_word;
 use crate::source::Span;
 use crate::value::{Value, is_template};
 
@@ -500,8 +500,7 @@ impl Checker<'_> {
                 let line = raw.and_then(|raw| Some((raw.value.as_str()?, &raw.span)));
                 let line = line.or_else(|| Self::literal(planned, &["cmd"]));
                 let first = line.and_then(|(text, span)| {
-                    let word = split_pairs(text, Some(&[])).rest;
-                    let word = word.split_whitespace().next()?.to_owned();
+                    let word = first_word(text)?;
                     (!is_template(&word)).then_some((word, span))
                 });
                 if let Some((word, span)) = first {

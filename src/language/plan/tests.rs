@@ -335,7 +335,6 @@ fn what_is_not_there_yet_is_named() {
         "- hosts: all
   strategy: fre
   tasks:
-    - {command: x, async: 10, poll: 0}
     - {command: x, become: true, become_method: su}
 ",
     )]);

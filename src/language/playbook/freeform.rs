@@ -117,6 +117,27 @@ fn unescape(text: &str) -> String {
     out
 }
 
+/// The first word of a line as a shell reads it: quotes and backslashes taken
+/// off.
+#[must_use]
+pub fn first_word(line: &str) -> Option<String> {
+    let mut word = String::new();
+    let mut quote = None;
+    let mut chars = line.trim_start().chars();
+    let mut any = false;
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (None | Some('"'), '\\') => word.extend(chars.next()),
+            (Some(open), c) if c == open => quote = None,
+            (None, '\'' | '"') => quote = Some(c),
+            (None, c) if c.is_whitespace() => break,
+            (_, c) => word.push(c),
+        }
+        any = true;
+    }
+    any.then_some(word)
+}
+
 /// Splits at the first `=` that is not inside a template.
 fn split_at_equals(word: &str) -> Option<(&str, &str)> {
     let mut from = 0;
@@ -233,6 +254,13 @@ mod tests {
         );
         let out = split_pairs("echo a \\\n\"b\nc\" \\\n| cat\n", Some(&[]));
         assert_eq!(out.script, "echo a \"b\nc\" | cat\n");
+    }
+
+    #[test]
+    fn quotes_are_taken_off() {
+        assert_eq!(first_word(" 'a b/c.sh' --x").as_deref(), Some("a b/c.sh"));
+        assert_eq!(first_word("a\\ b.sh 1").as_deref(), Some("a b.sh"));
+        assert_eq!(first_word("  "), None);
     }
 
     #[test]

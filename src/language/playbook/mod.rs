@@ -7,7 +7,7 @@ mod parse_play;
 mod parse_task;
 mod reader;
 
-pub use freeform::split_pairs;
+pub use freeform::{first_word, split_pairs};
 pub use keywords::{is_reserved_name, keyword_name};
 pub use parse_play::{parse_playbook, parse_role_meta};
 pub use parse_task::{keywords_of, parse_task_list};
