@@ -10,7 +10,7 @@ use ocplay_language::diagnostic::Diagnostic;
 
 use super::{Outcome, run};
 use crate::args::{CommonArgs, RunArgs};
-use crate::config::Config;
+use crate::config::{Config, Surroundings};
 use crate::exit_code;
 use crate::render::{diagnostic, print};
 
@@ -102,6 +102,9 @@ pub(crate) struct PullCommon {
     /// File with the password for becoming.
     #[arg(long, alias = "become-pass-file", value_name = "FILE")]
     pub(crate) become_password_file: Option<PathBuf>,
+    /// File with the password of the login.
+    #[arg(long, alias = "conn-pass-file", value_name = "FILE")]
+    pub(crate) connection_password_file: Option<PathBuf>,
     /// Private key to log in with, and for git.
     #[arg(long, visible_alias = "key-file", value_name = "FILE")]
     pub(crate) private_key: Option<PathBuf>,
@@ -178,7 +181,10 @@ pub(crate) fn run(args: &PullArgs, config: &Config) -> Outcome {
     let playbooks = playbooks(args, &folder, &name)?;
     std::env::set_current_dir(&folder)
         .map_err(|error| wrong(format!("{}: {error}", folder.display())))?;
-    let outcome = run::run(&run_args(args, playbooks, &folder, &name), config);
+    // The repository may bring settings of its own, its inventory among them.
+    let (own, warnings) = Config::load(Surroundings::here())?;
+    diagnostic::print_all(&warnings);
+    let outcome = run::run(&run_args(args, playbooks, &name), &own);
     if args.purge {
         // The folder that this run stands in goes away.
         drop(std::env::set_current_dir("/"));
@@ -193,17 +199,9 @@ pub(crate) fn run(args: &PullArgs, config: &Config) -> Outcome {
 }
 
 /// Everything that the playbook run takes over.
-fn run_args(args: &PullArgs, playbooks: Vec<PathBuf>, folder: &Path, name: &str) -> RunArgs {
+fn run_args(args: &PullArgs, playbooks: Vec<PathBuf>, name: &str) -> RunArgs {
     let given = &args.common;
-    let mut inventory = given.inventory.clone();
-    if inventory.is_empty() {
-        let own = folder.join("hosts");
-        inventory.push(if own.exists() {
-            own.to_string_lossy().into_owned()
-        } else {
-            "localhost,".to_owned()
-        });
-    }
+    let inventory = given.inventory.clone();
     let short = name.split('.').next().unwrap_or(name);
     let limit = given
         .limit
@@ -223,6 +221,7 @@ fn run_args(args: &PullArgs, playbooks: Vec<PathBuf>, folder: &Path, name: &str)
             becoming: given.becoming,
             ask_become_pass: given.ask_become_pass,
             become_password_file: given.become_password_file.clone(),
+            connection_password_file: given.connection_password_file.clone(),
             private_key: given.private_key.clone(),
             connection: given
                 .connection
