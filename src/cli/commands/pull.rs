@@ -114,6 +114,9 @@ pub(crate) struct PullCommon {
     /// Log in as this user.
     #[arg(short, long, value_name = "USER")]
     pub(crate) user: Option<String>,
+    /// Forget the facts that are kept for every host of the inventory.
+    #[arg(long)]
+    pub(crate) flush_cache: bool,
     /// List the hosts.
     #[arg(long)]
     pub(crate) list_hosts: bool,
@@ -228,6 +231,7 @@ fn run_args(args: &PullArgs, playbooks: Vec<PathBuf>, name: &str) -> RunArgs {
                 .clone()
                 .or_else(|| Some("local".to_owned())),
             user: given.user.clone(),
+            flush_cache: given.flush_cache,
             verbose: given.verbose,
             vault: given.vault.clone(),
             ..CommonArgs::default()
