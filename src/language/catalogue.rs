@@ -244,6 +244,71 @@ impl Catalogue {
     }
 }
 
+/// Modules that content for Linux hosts uses and that are not there yet.
+const NOT_HERE: [&str; 61] = [
+    "acl",
+    "alternatives",
+    "apt_key",
+    "apt_repository",
+    "archive",
+    "at",
+    "authorized_key",
+    "composer",
+    "cron",
+    "deb822_repository",
+    "docker_compose",
+    "docker_compose_v2",
+    "docker_host_info",
+    "docker_login",
+    "docker_prune",
+    "docker_service",
+    "dpkg_divert",
+    "dpkg_selections",
+    "filesystem",
+    "firewalld",
+    "git",
+    "gluster_volume",
+    "homebrew",
+    "ini_file",
+    "iptables",
+    "jenkins_plugin",
+    "locale_gen",
+    "lvg",
+    "lvol",
+    "make",
+    "mount",
+    "mysql_db",
+    "mysql_query",
+    "mysql_user",
+    "npm",
+    "openssl_certificate",
+    "openssl_csr",
+    "openssl_privatekey",
+    "pamd",
+    "parted",
+    "patch",
+    "postgresql_db",
+    "postgresql_privs",
+    "postgresql_user",
+    "rabbitmq_policy",
+    "rabbitmq_user",
+    "rabbitmq_vhost",
+    "reboot",
+    "rpm_key",
+    "seboolean",
+    "selinux",
+    "subversion",
+    "synchronize",
+    "timezone",
+    "ufw",
+    "unarchive",
+    "x509_certificate",
+    "xml",
+    "yum_repository",
+    "zfs",
+    "flatpak",
+];
+
 /// Why a name that Ansible knows is not known here.
 fn unsupported(name: &str) -> Option<&'static str> {
     const FAMILIES: [(&str, &str); 21] = [
@@ -285,6 +350,9 @@ fn unsupported(name: &str) -> Option<&'static str> {
     let family = FAMILIES.iter().find(|(start, _)| short.starts_with(start));
     if let Some((_, reason)) = family {
         return Some(reason);
+    }
+    if NOT_HERE.contains(&short) {
+        return Some("is one of Ansible's that is not there yet");
     }
     (name.split('.').count() == 3 && short_module_name(name) == name)
         .then_some("belongs to a collection that is not here")
