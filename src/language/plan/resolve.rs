@@ -253,7 +253,8 @@ impl Resolver {
                     Vec::new()
                 })
         };
-        let misplaced = not_handlers(&play.handlers, 0);
+        let mut misplaced = not_handlers(&play.handlers, 0);
+        misplaced.extend(self.imported_blocks(&play.handlers, &context, &state));
         let handler_nodes = if misplaced.is_empty() {
             list(&play.handlers, &mut state)
         } else {
@@ -289,6 +290,31 @@ impl Resolver {
             post_tasks,
             handlers: state.handlers,
         })
+    }
+
+    /// Blocks that imports would bring among handlers.
+    fn imported_blocks(
+        &self,
+        items: &[Item],
+        context: &Arc<Context>,
+        state: &PlayState,
+    ) -> Vec<Diagnostic> {
+        let mut out = Vec::new();
+        for item in items {
+            let Item::Task(task) = item else { continue };
+            if task.action.short_name() != "import_tasks" {
+                continue;
+            }
+            // A file that cannot be had is reported where it is imported.
+            let found = file_word(&task.action, &["file", "_raw_params"])
+                .and_then(|word| Ok((self.text(&word, &state.scope)?, word.span)))
+                .and_then(|(name, span)| self.find_tasks(&name, context, &span))
+                .and_then(|path| self.task_file(&path));
+            if let Ok(items) = found {
+                out.extend(not_handlers(&items, 1));
+            }
+        }
+        out
     }
 
     fn items(
