@@ -117,6 +117,10 @@ pub enum Event {
         question: Question,
         answer: PromptAnswer,
     },
+    /// One of several playbooks has ended.
+    PlaybookDone {
+        stats: IndexMap<Arc<str>, HostStats>,
+    },
     Finished {
         stats: IndexMap<Arc<str>, HostStats>,
         custom: serde_json::Value,

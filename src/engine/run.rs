@@ -73,9 +73,14 @@ pub async fn run(setup: Setup) -> Ending {
         setup.stop,
     );
     let mut ending = Ending::default();
-    for play in &setup.plan.plays {
+    for (number, play) in setup.plan.plays.iter().enumerate() {
         if dispatcher.stopped() {
             break;
+        }
+        if setup.plan.ends.contains(&number) {
+            shared.events.event(Event::PlaybookDone {
+                stats: stats(&dispatcher),
+            });
         }
         match run_play(&mut dispatcher, play).await {
             PlayEnd::On => {}
@@ -97,17 +102,22 @@ pub async fn run(setup: Setup) -> Ending {
     };
     ending.failed = any(Standing::Failed);
     ending.unreachable = any(Standing::Unreachable);
-    ending.stats = dispatcher
-        .hosts
-        .iter()
-        .filter(|(_, host)| host.stats != HostStats::default())
-        .map(|(name, host)| (Arc::clone(name), host.stats))
-        .collect();
+    ending.stats = stats(&dispatcher);
     shared.events.event(Event::Finished {
         stats: ending.stats.clone(),
         custom: dispatcher.stats.value(),
     });
     ending
+}
+
+/// Counts of every host that did anything.
+fn stats(dispatcher: &Dispatcher) -> IndexMap<Arc<str>, HostStats> {
+    dispatcher
+        .hosts
+        .iter()
+        .filter(|(_, host)| host.stats != HostStats::default())
+        .map(|(name, host)| (Arc::clone(name), host.stats))
+        .collect()
 }
 
 enum PlayEnd {

@@ -248,6 +248,11 @@ pub(super) fn style(config: &Config, verbosity: u8, keyring: Arc<Keyring>) -> Fo
     Ok(Style {
         look,
         verbosity,
+        notes: if flag("DEFAULT_DEBUG", false)? {
+            verbosity.max(2)
+        } else {
+            verbosity
+        },
         classic: config.classic(),
         yaml,
         pretty: match config.text("CALLBACK_FORMAT_PRETTY") {

@@ -68,9 +68,13 @@ pub(crate) fn run(args: &RunArgs, config: &Config) -> Outcome {
     options.start_at_task.clone_from(&args.start_at_task);
     options.force_handlers |= args.force_handlers;
     let style = options::style(config, options.verbosity, Arc::clone(&content.keyring))?;
-    let plan = Plan {
-        plays: plans.into_iter().flat_map(|plan| plan.plays).collect(),
-    };
+    let mut plan = Plan::default();
+    for one in plans {
+        if !plan.plays.is_empty() {
+            plan.ends.push(plan.plays.len());
+        }
+        plan.plays.extend(one.plays);
+    }
     let words: Vec<String> = args
         .playbooks
         .iter()

@@ -135,7 +135,7 @@ rows! {
     DISPLAY_ARGS_TO_STDOUT: Bool = "False" [ANSIBLE_DISPLAY_ARGS_TO_STDOUT] [defaults.display_args_to_stdout]
         Ignored("arguments may hold secrets") "Show arguments in the headings of tasks.";
     DEFAULT_DEBUG: Bool = "False" [ANSIBLE_DEBUG] [defaults.debug]
-        Ignored("-vvv says more") "Trace the engine.";
+        Honoured "Show notes about the run itself, as -vv does.";
     DEFAULT_EXECUTABLE: Text = "/bin/sh" [ANSIBLE_EXECUTABLE] [defaults.executable]
         Ignored("commands are started by the agent; shell has its own option executable") "Shell on hosts.";
     DEFAULT_FORCE_HANDLERS: Bool = "False" [ANSIBLE_FORCE_HANDLERS] [defaults.force_handlers]

@@ -140,6 +140,7 @@ fn entry(event: &Event) -> Option<Value> {
         Event::Finished { stats, .. } => {
             json!({ "event": "finished", "stats": stats.iter().map(|(host, stats)| (host.to_string(), json!(stats))).collect::<serde_json::Map<_, _>>() })
         }
+        Event::PlaybookDone { .. } => json!({ "event": "playbook_done" }),
         Event::Output { .. } | Event::Prompt { .. } | Event::Note { .. } => return None,
     })
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use ocplay_engine::event::{Event, HostStats, Report, Status, TaskInfo};
 use ocplay_language::diagnostic::Diagnostic;
 use ocplay_language::playbook::ast::short_module_name;
@@ -120,14 +121,9 @@ impl Lines {
                     .map(|problem| format!("{}\n", diagnostic::draw(problem, enabled())))
                     .collect(),
             ),
+            Event::PlaybookDone { stats } => Some(recaps(stats)),
             Event::Finished { stats, custom } => {
-                let mut out = banner("PLAY RECAP");
-                let mut hosts: Vec<_> = stats.iter().collect();
-                hosts.sort_by_key(|(host, _)| *host);
-                for (host, stats) in hosts {
-                    out.push_str(&recap(host, *stats));
-                }
-                out.push('\n');
+                let mut out = recaps(stats);
                 self.custom(custom, &mut out);
                 if self.check && self.style.check_markers {
                     out.push_str(&banner("DRY RUN"));
@@ -135,7 +131,7 @@ impl Lines {
                 Some(out)
             }
             Event::Note { level, text } => {
-                (self.style.verbosity >= *level).then(|| format!("{text}\n"))
+                (self.style.notes >= *level).then(|| format!("{text}\n"))
             }
             Event::TaskStarted { .. }
             | Event::Output { .. }
@@ -375,6 +371,18 @@ fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
 fn banner(text: &str) -> String {
     let stars = WIDTH.saturating_sub(text.chars().count()).max(3);
     format!("\n{text} {}\n", "*".repeat(stars))
+}
+
+/// The recap of all hosts, in the order of their names.
+fn recaps(stats: &IndexMap<Arc<str>, HostStats>) -> String {
+    let mut out = banner("PLAY RECAP");
+    let mut hosts: Vec<_> = stats.iter().collect();
+    hosts.sort_by_key(|(host, _)| *host);
+    for (host, stats) in hosts {
+        out.push_str(&recap(host, *stats));
+    }
+    out.push('\n');
+    out
 }
 
 fn recap(host: &str, stats: HostStats) -> String {

@@ -23,6 +23,8 @@ impl Look {
 pub(crate) struct Style {
     pub(crate) look: Look,
     pub(crate) verbosity: u8,
+    /// Up to which level notes about the run itself are shown.
+    pub(crate) notes: u8,
     /// Words as Ansible's, for scripts around it.
     pub(crate) classic: bool,
     /// Results as YAML instead of JSON.
@@ -54,6 +56,7 @@ impl Default for Style {
         Self {
             look: Look::Default,
             verbosity: 0,
+            notes: 0,
             classic: false,
             yaml: false,
             pretty: None,

@@ -23,6 +23,8 @@ pub use resolve::{IncludedRole, Resolver};
 #[derive(Debug, Default)]
 pub struct Plan {
     pub plays: Vec<Arc<PlannedPlay>>,
+    /// How many plays there are up to the end of each playbook but the last.
+    pub ends: Vec<usize>,
 }
 
 /// One play with its roles found and its imports put in place.
