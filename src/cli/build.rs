@@ -58,6 +58,10 @@ fn build(root: &Path, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
     } else {
         "agent-dev"
     };
+    let mut flags = "-C target-feature=+crt-static -C relocation-model=static".to_owned();
+    if profile == "agent" {
+        flags.push_str(" -C force-unwind-tables=no");
+    }
     let status = Command::new(env::var("CARGO")?)
         .current_dir(root)
         .args([
@@ -75,7 +79,9 @@ fn build(root: &Path, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
         .env_remove("CARGO_BUILD_TARGET_DIR")
         .env_remove("CARGO_TARGET_DIR")
         .env_remove("RUSTC_WORKSPACE_WRAPPER")
-        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        // At a fixed address and without tables for unwinding, which the helper
+        // never does, it is a tenth smaller.
+        .env("RUSTFLAGS", flags)
         .status()?;
     if !status.success() {
         return Err("building the on-host helper failed; see the messages above".into());
