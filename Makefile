@@ -13,7 +13,7 @@ test: ; bin/gate
 clean: ; -$(OCPLAY) lab down -i lab.ini; cargo clean
 
 # The language beside ansible-core: a large template, variables of many hosts.
-bench-language: ; benches/language.sh
+bench-language: ; benches/language.sh; benches/loading.sh
 
 # Cost of a run that does nothing, beside OpenSSH's client; prints the ratio.
 bench: ; benches/noop.sh
