@@ -397,3 +397,27 @@ fn a_priority_decides_among_equals_and_is_no_variable() {
     assert_eq!(inventory.host("h").unwrap().groups.join(" "), "all b a");
     assert!(inventory.group("a").unwrap().vars.is_empty());
 }
+
+/// The fast road for JSON gives what the other one gives.
+#[test]
+fn files_of_variables_in_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |text: &str| {
+        let path = folder.path().join("vars.json");
+        std::fs::write(&path, text).unwrap();
+        let vars = read_vars(&path, &Machine).unwrap();
+        Value::Map(vars).to_json().to_string()
+    };
+    assert_eq!(
+        read("{\"a\": [1, 2.5, null, true], \"b\": {\"c\": \"0644\", \"d\": \"yes\"}}\n"),
+        r#"{"a":[1,2.5,null,true],"b":{"c":"0644","d":"yes"}}"#
+    );
+    // Templates keep their places: they take the other road.
+    assert_eq!(read("{\"a\": \"{{ b }}\"}"), r#"{"a":"{{ b }}"}"#);
+    // So do numbers that would be rounded, and what only looks like JSON.
+    assert_eq!(
+        read("{\"a\": 12345678901234567890}"),
+        r#"{"a":12345678901234567890}"#
+    );
+    assert_eq!(read("{a: yes}"), r#"{"a":true}"#);
+}
