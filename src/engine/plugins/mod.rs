@@ -97,7 +97,8 @@ impl Plugins for PythonPlugins {
     }
 
     fn has(&self, kind: &str, name: &str) -> bool {
-        self.lock().has(kind, name)
+        let mut state = self.lock();
+        state.has(kind, name) || state.knows(kind, name)
     }
 
     fn call(
@@ -185,6 +186,27 @@ impl State {
             ];
             quoted.iter().any(|quoted| file.text.contains(quoted))
         })
+    }
+
+    /// Whether the process has it: some files say only when they are run what
+    /// they hold. A file that cannot be run may hold anything.
+    fn knows(&mut self, kind: &str, name: &str) -> bool {
+        // Lookups are called after their files.
+        if kind == "lookup" || !self.files.iter().any(|file| file.kind == kind) {
+            return false;
+        }
+        if self.load().is_err() {
+            return true;
+        }
+        let key = (kind.to_owned(), name.to_owned());
+        let named = |side: &Side| side.names.contains(&key);
+        let broken = self.files.iter().any(|file| {
+            file.kind == kind
+                && self.problems.iter().any(|(path, _)| {
+                    std::path::absolute(&file.path).is_ok_and(|full| full == Path::new(path))
+                })
+        });
+        self.side.as_ref().is_some_and(named) || broken
     }
 
     /// Starts the process where there is none, and hands it what is new.
@@ -322,9 +344,15 @@ mod tests {
             "lookup_plugins/say.py",
             "from ansible.plugins.lookup import LookupBase\nclass LookupModule(LookupBase):\n    def run(self, terms, variables=None, **kwargs):\n        return [t + kwargs.get('end', '') for t in terms]\n",
         );
+        // What this one holds, its text does not say.
+        write(
+            "filter_plugins/g.py",
+            "def get():\n    return {'-'.join(['half', 'way']): lambda x: x / 2}\nclass FilterModule:\n    filters = staticmethod(get)\n",
+        );
         let plugins = PythonPlugins::new();
         plugins.look_in(folder.path());
         assert!(plugins.has("filter", "twice") && !plugins.has("filter", "thrice"));
+        assert!(plugins.has("filter", "half-way"));
         let none = Map::new();
         let variable = |name: &str| (name == "here").then(|| Ok(Value::from("yes")));
         let call =
