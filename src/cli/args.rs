@@ -56,7 +56,22 @@ pub(crate) enum HostKeyChecking {
     Off,
 }
 
-/// What a playbook and a single module both take.
+/// How a playbook or a single module is run. `pull` has letters of its own
+/// for these.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct ModeArgs {
+    /// Hosts worked on at the same time (50).
+    #[arg(short, long, value_name = "N")]
+    pub(crate) forks: Option<usize>,
+    /// Find out what would change, change nothing.
+    #[arg(short = 'C', long)]
+    pub(crate) check: bool,
+    /// Show what changes in files and the like.
+    #[arg(short = 'D', long)]
+    pub(crate) diff: bool,
+}
+
+/// What everything that works on hosts takes.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct CommonArgs {
     /// Inventory file, folder, or hosts as 'h1,h2,'; a bare name is also
@@ -74,15 +89,6 @@ pub(crate) struct CommonArgs {
     /// Variables as 'k=v', as YAML or JSON, or from a file as @FILE.
     #[arg(short, long = "extra-vars", value_name = "VARS")]
     pub(crate) extra_vars: Vec<String>,
-    /// Hosts worked on at the same time (50).
-    #[arg(short, long, value_name = "N")]
-    pub(crate) forks: Option<usize>,
-    /// Find out what would change, change nothing.
-    #[arg(short = 'C', long)]
-    pub(crate) check: bool,
-    /// Show what changes in files and the like.
-    #[arg(short = 'D', long)]
-    pub(crate) diff: bool,
     /// Become another user on the hosts.
     #[arg(short, long = "become")]
     pub(crate) becoming: bool,
@@ -122,6 +128,12 @@ pub(crate) struct CommonArgs {
     /// More options as for ssh.
     #[arg(long, allow_hyphen_values = true, value_name = "ARGS")]
     pub(crate) ssh_extra_args: Option<String>,
+    /// Accepted; files go over the same connection as everything else.
+    #[arg(long, allow_hyphen_values = true, value_name = "ARGS", hide = true)]
+    pub(crate) scp_extra_args: Option<String>,
+    /// Accepted; files go over the same connection as everything else.
+    #[arg(long, allow_hyphen_values = true, value_name = "ARGS", hide = true)]
+    pub(crate) sftp_extra_args: Option<String>,
     /// What to do with host keys; ANSIBLE_HOST_KEY_CHECKING=False means off.
     #[arg(long, value_enum, value_name = "POLICY")]
     pub(crate) host_key_checking: Option<HostKeyChecking>,
@@ -143,6 +155,8 @@ pub(crate) struct RunArgs {
     pub(crate) playbooks: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
+    #[command(flatten)]
+    pub(crate) mode: ModeArgs,
     /// Run only tasks with one of these tags.
     #[arg(short, long, value_name = "TAGS")]
     pub(crate) tags: Vec<String>,
@@ -164,6 +178,9 @@ pub(crate) struct RunArgs {
     /// Leave out all tasks before the one of this name.
     #[arg(long, value_name = "NAME")]
     pub(crate) start_at_task: Option<String>,
+    /// Ask before each task whether to run it.
+    #[arg(long)]
+    pub(crate) step: bool,
     /// Run handlers also on hosts where a task failed.
     #[arg(long)]
     pub(crate) force_handlers: bool,
@@ -173,7 +190,12 @@ pub(crate) struct RunArgs {
 #[command(name = "ansible-inventory", version, max_term_width = 100)]
 pub(crate) struct InventoryArgs {
     /// Inventory file, folder, or hosts as 'h1,h2,'.
-    #[arg(short, long = "inventory", value_name = "INVENTORY")]
+    #[arg(
+        short,
+        long = "inventory",
+        visible_alias = "inventory-file",
+        value_name = "INVENTORY"
+    )]
     pub(crate) inventory: Vec<String>,
     /// All hosts, groups and variables as JSON.
     #[arg(long, required_unless_present_any = ["graph", "host"], conflicts_with_all = ["graph", "host"])]
@@ -202,6 +224,9 @@ pub(crate) struct InventoryArgs {
     /// The playbook's folder, for its group_vars and host_vars.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) playbook_dir: Option<PathBuf>,
+    /// Forget the facts that are kept for every host of the inventory.
+    #[arg(long)]
+    pub(crate) flush_cache: bool,
     /// Say more.
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
@@ -218,9 +243,12 @@ pub(crate) struct InventoryArgs {
 #[derive(Debug, Parser)]
 pub(crate) struct DocArgs {
     /// Modules to describe.
-    #[arg(value_name = "MODULE", required_unless_present = "list")]
+    #[arg(value_name = "MODULE", required_unless_present_any = ["list", "compatibility"])]
     pub(crate) modules: Vec<String>,
     /// One line per module.
     #[arg(short, long)]
     pub(crate) list: bool,
+    /// How the language compares with Ansible's, word by word, as a page.
+    #[arg(long)]
+    pub(crate) compatibility: bool,
 }

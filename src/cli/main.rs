@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod compatibility;
 mod config;
 mod doors;
 mod exit_code;

@@ -133,6 +133,8 @@ pub struct Question {
     pub text: String,
     /// Do not show what is typed.
     pub secret: bool,
+    /// A line of an input that is no terminal is an answer, too.
+    pub piped: bool,
     /// Wait no longer than this; what is typed meanwhile is no answer.
     pub timeout: Option<Duration>,
     /// Ctrl-C asks whether to go on instead of stopping the run.

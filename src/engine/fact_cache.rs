@@ -58,7 +58,7 @@ impl FactCache {
     }
 
     /// Forgets a host's facts.
-    pub(crate) fn forget(&self, host: &str) {
+    pub fn forget(&self, host: &str) {
         // There may be none.
         std::fs::remove_file(self.file(host)).unwrap_or_default();
     }

@@ -23,6 +23,8 @@ pub struct RunOptions {
     pub limit_text: Option<String>,
     pub extra_vars: Arc<Map>,
     pub start_at_task: Option<String>,
+    /// Whether somebody is asked before each task (`--step`).
+    pub stepwise: bool,
     pub force_handlers: bool,
     /// Facts kept between runs.
     pub fact_cache: Option<FactCache>,

@@ -16,4 +16,5 @@ pub mod template;
 pub mod value;
 pub mod vars;
 pub mod vault;
+pub mod vocabulary;
 pub mod yaml;

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::execution::Content;
 use super::{Outcome, options};
-use crate::args::CommonArgs;
+use crate::args::{CommonArgs, ModeArgs};
 use crate::config::Config;
 use crate::exit_code;
 use crate::render::style::Look;
@@ -35,6 +35,8 @@ pub(crate) struct AdhocArgs {
     pub(crate) module_name: Option<String>,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
+    #[command(flatten)]
+    pub(crate) mode: ModeArgs,
     /// Run in the background, for at most so many seconds.
     #[arg(short = 'B', long, value_name = "SECONDS")]
     pub(crate) background: Option<u64>,
@@ -165,6 +167,7 @@ pub(crate) fn run(args: &AdhocArgs, config: &Config) -> Outcome {
     }
     let options = options::options(
         &args.common,
+        &args.mode,
         config,
         std::sync::Arc::clone(&content.extra_vars),
         content.limit.clone(),
@@ -172,7 +175,7 @@ pub(crate) fn run(args: &AdhocArgs, config: &Config) -> Outcome {
         &content.inventory_sources,
     )?;
     let title = format!("adhoc {name} {}", args.pattern);
-    content.execute(plan, options, style, &[title])
+    content.execute(plan, options, style, Vec::new(), &[title])
 }
 
 fn make(folder: &Path) -> Result<(), Vec<Diagnostic>> {

@@ -18,6 +18,9 @@ use crate::render::print;
     max_term_width = 100
 )]
 pub(crate) struct ConfigArgs {
+    /// Say more.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
     #[command(subcommand)]
     pub(crate) command: ConfigCommand,
 }
@@ -47,6 +50,9 @@ pub(crate) enum ConfigCommand {
     },
     /// The configuration file.
     View {
+        /// Kind of settings; only 'base' is known.
+        #[arg(short, long, default_value = "base", value_name = "TYPE")]
+        r#type: String,
         /// Show this file instead of the one that would be found.
         #[arg(short, long = "config", value_name = "FILE")]
         config_file: Option<PathBuf>,
@@ -58,7 +64,7 @@ pub(crate) enum ConfigCommand {
 
 pub(crate) fn run(args: &ConfigArgs, config: &Config) -> Outcome {
     let given = match &args.command {
-        ConfigCommand::Dump { config_file, .. } | ConfigCommand::View { config_file } => {
+        ConfigCommand::Dump { config_file, .. } | ConfigCommand::View { config_file, .. } => {
             config_file.as_deref()
         }
         _ => None,

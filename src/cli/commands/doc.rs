@@ -9,10 +9,15 @@ use ocplay_protocol::{ArgInfo, ArgKind, ModuleInfo, Place};
 
 use super::Outcome;
 use crate::args::DocArgs;
+use crate::compatibility;
 use crate::helper;
 use crate::render::print;
 
 pub(crate) fn run(args: &DocArgs) -> Outcome {
+    if args.compatibility {
+        print(&compatibility::page());
+        return Ok(ExitCode::SUCCESS);
+    }
     let catalogue = helper::catalogue();
     let mut out = String::new();
     if args.list {

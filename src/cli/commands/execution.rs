@@ -22,6 +22,7 @@ use ocplay_language::vault::Keyring;
 use super::{Outcome, sources, vars};
 use crate::args::CommonArgs;
 use crate::config::Config;
+use crate::render::beside::Beside;
 use crate::render::journal::Journal;
 use crate::render::screen::Screen;
 use crate::render::style::Style;
@@ -100,12 +101,13 @@ impl Content {
         plan: Plan,
         options: RunOptions,
         style: Style,
+        beside: Vec<Beside>,
         words: &[String],
     ) -> Outcome {
         let journal =
             Journal::start(&sources::state_folder(), words, Arc::clone(&self.keyring)).ok();
         let log = style.log.clone().unwrap_or_default();
-        let screen = Screen::new(style, options.check, journal).map_err(|error| {
+        let screen = Screen::new(style, options.check, journal, beside).map_err(|error| {
             vec![Diagnostic::error(
                 "log",
                 format!("the log {} cannot be written: {error}", log.display()),

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ocplay_engine::connection::{HostKeyPolicy, SshOptions};
 use ocplay_engine::fact_cache::FactCache;
@@ -17,9 +17,10 @@ use ocplay_language::value::Map;
 use ocplay_language::vault::Keyring;
 
 use super::sources;
-use crate::args::{CommonArgs, HostKeyChecking};
+use crate::args::{CommonArgs, HostKeyChecking, ModeArgs};
 use crate::config::Config;
 use crate::prompt;
+use crate::render::beside::{Beside, Junit, JunitRules, Profile};
 use crate::render::style::{Look, Style};
 use crate::render::{diagnostic, paint};
 
@@ -33,6 +34,7 @@ type Found<T> = Result<T, Vec<Diagnostic>>;
 /// What both a playbook and a single module take.
 pub(super) fn options(
     args: &CommonArgs,
+    mode: &ModeArgs,
     config: &Config,
     extra_vars: Arc<Map>,
     limit: Option<BTreeSet<Arc<str>>>,
@@ -63,13 +65,13 @@ pub(super) fn options(
     let become_password = become_password
         .filter(|given| !given.reveal().is_empty())
         .or_else(|| password.clone().filter(|_| ask_become_pass));
-    let forks = args.forks.map(|forks| forks as u64);
+    let forks = mode.forks.map(|forks| forks as u64);
     let forks = forks.or(config.number("DEFAULT_FORKS")?).unwrap_or(FORKS);
     let timeout = args.timeout.or(config.number("DEFAULT_TIMEOUT")?);
     let text = |given: &Option<String>, name: &str| given.clone().or_else(|| config.text(name));
     Ok(RunOptions {
-        check: args.check,
-        diff: flag(args.diff, "DIFF_ALWAYS")?,
+        check: mode.check,
+        diff: flag(mode.diff, "DIFF_ALWAYS")?,
         forks: usize::try_from(forks.max(1)).unwrap_or(usize::MAX),
         verbosity: verbosity(args, config)?,
         tags,
@@ -78,6 +80,7 @@ pub(super) fn options(
         python: python(),
         extra_vars,
         start_at_task: None,
+        stepwise: false,
         force_handlers: flag(false, "DEFAULT_FORCE_HANDLERS")?,
         fact_cache: fact_cache(config)?,
         flush_cache: args.flush_cache,
@@ -113,7 +116,7 @@ pub(super) fn verbosity(args: &CommonArgs, config: &Config) -> Found<u8> {
 
 /// What changes the meaning of a playbook.
 /// `fact_caching`: in memory only, or in files.
-fn fact_cache(config: &Config) -> Found<Option<FactCache>> {
+pub(super) fn fact_cache(config: &Config) -> Found<Option<FactCache>> {
     let kind = config.text("CACHE_PLUGIN").unwrap_or_default();
     match kind.strip_prefix("ansible.builtin.").unwrap_or(&kind) {
         "jsonfile" => {}
@@ -229,6 +232,8 @@ pub(super) fn style(config: &Config, verbosity: u8, keyring: Arc<Keyring>) -> Fo
         }
         "minimal" => Look::Minimal,
         "oneline" => Look::Oneline,
+        "json" => Look::Json,
+        "jsonl" => Look::Jsonl,
         _ => {
             diagnostic::print_all(&[Diagnostic::warning(
                 "callback",
@@ -272,6 +277,52 @@ pub(super) fn style(config: &Config, verbosity: u8, keyring: Arc<Keyring>) -> Fo
             .unwrap_or(u8::MAX),
         tree: None,
         keyring,
+    })
+}
+
+/// What runs beside the screen. A name that is not known is warned about.
+pub(super) fn beside(
+    config: &Config,
+    playbook: &Path,
+    keyring: &Arc<Keyring>,
+) -> Found<Vec<Beside>> {
+    let mut out = Vec::new();
+    for named in config.list("CALLBACKS_ENABLED").unwrap_or_default() {
+        let short = named.rsplit('.').next().unwrap_or_default();
+        out.push(match short {
+            "junit" => {
+                let rules = junit(config)?;
+                Beside::Junit(Box::new(Junit::new(rules, playbook, Arc::clone(keyring))))
+            }
+            "profile_tasks" => Beside::ProfileTasks(Profile::new(false)),
+            "profile_roles" => Beside::ProfileRoles(Profile::new(true)),
+            "timer" => Beside::Timer(Instant::now()),
+            _ => {
+                let problem = format!("the callback '{named}' is not there");
+                diagnostic::print_all(&[Diagnostic::warning("callback", problem)
+                    .suggest(short, Beside::NAMES)
+                    .help(format!("there are {}", Beside::NAMES.join(", ")))]);
+                continue;
+            }
+        });
+    }
+    Ok(out)
+}
+
+fn junit(config: &Config) -> Found<JunitRules> {
+    let flag = |name: &str| -> Found<bool> { Ok(config.flag(name)?.unwrap_or(false)) };
+    Ok(JunitRules {
+        folder: config
+            .path("JUNIT_OUTPUT_DIR")
+            .unwrap_or_else(|| config.home().join(".ansible.log")),
+        class_per_file: flag("JUNIT_TASK_CLASS")?,
+        relative_to: config.path("JUNIT_TASK_RELATIVE_PATH"),
+        fail_on_change: flag("JUNIT_FAIL_ON_CHANGE")?,
+        fail_on_ignore: flag("JUNIT_FAIL_ON_IGNORE")?,
+        leave_out_setup: !config
+            .flag("JUNIT_INCLUDE_SETUP_TASKS_IN_REPORT")?
+            .unwrap_or(true),
+        prefix: config.text("JUNIT_TEST_CASE_PREFIX").unwrap_or_default(),
     })
 }
 

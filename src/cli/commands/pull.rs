@@ -9,7 +9,7 @@ use clap::Parser;
 use ocplay_language::diagnostic::Diagnostic;
 
 use super::{Outcome, run};
-use crate::args::{CommonArgs, RunArgs};
+use crate::args::{CommonArgs, ModeArgs, RunArgs};
 use crate::config::{Config, Surroundings};
 use crate::exit_code;
 use crate::render::{diagnostic, print};
@@ -33,12 +33,12 @@ pub(crate) struct PullArgs {
     /// Kind of repository: git.
     #[arg(short, long, default_value = "git", value_name = "KIND")]
     pub(crate) module_name: String,
-    /// Overwrite local changes in the folder.
-    #[arg(long)]
-    pub(crate) force: bool,
     /// Run even where the repository cannot be fetched.
-    #[arg(short, long = "force-run")]
-    pub(crate) force_run: bool,
+    #[arg(short, long)]
+    pub(crate) force: bool,
+    /// Throw away local changes in the folder.
+    #[arg(long)]
+    pub(crate) clean: bool,
     /// Run only where the repository has changed.
     #[arg(short, long)]
     pub(crate) only_if_changed: bool,
@@ -66,65 +66,17 @@ pub(crate) struct PullArgs {
     /// Show what changes in files and the like.
     #[arg(long)]
     pub(crate) diff: bool,
-    #[command(flatten)]
-    pub(crate) common: PullCommon,
-}
-
-/// What the playbook gets; names are those of 'run'.
-#[derive(Debug, Clone, Default, clap::Args)]
-pub(crate) struct PullCommon {
-    /// Inventory file, folder, or hosts as 'h1,h2,'. May be given again.
-    #[arg(
-        short,
-        long,
-        visible_alias = "inventory-file",
-        value_name = "INVENTORY"
-    )]
-    pub(crate) inventory: Vec<String>,
-    /// Work only on these of the hosts.
-    #[arg(short, long, value_name = "PATTERN")]
-    pub(crate) limit: Option<String>,
-    /// Variables as 'k=v', as YAML or JSON, or from a file as @FILE.
-    #[arg(short, long = "extra-vars", value_name = "VARS")]
-    pub(crate) extra_vars: Vec<String>,
     /// Run only tasks with one of these tags.
     #[arg(short, long, value_name = "TAGS")]
     pub(crate) tags: Vec<String>,
     /// Leave out tasks with one of these tags.
     #[arg(long, value_name = "TAGS")]
     pub(crate) skip_tags: Vec<String>,
-    /// Become another user.
-    #[arg(long = "become", short = 'b')]
-    pub(crate) becoming: bool,
-    /// Ask for the password for becoming.
-    #[arg(short = 'K', long, visible_alias = "ask-become-password")]
-    pub(crate) ask_become_pass: bool,
-    /// File with the password for becoming.
-    #[arg(long, alias = "become-pass-file", value_name = "FILE")]
-    pub(crate) become_password_file: Option<PathBuf>,
-    /// File with the password of the login.
-    #[arg(long, alias = "conn-pass-file", value_name = "FILE")]
-    pub(crate) connection_password_file: Option<PathBuf>,
-    /// Private key to log in with, and for git.
-    #[arg(long, visible_alias = "key-file", value_name = "FILE")]
-    pub(crate) private_key: Option<PathBuf>,
-    /// Kind of connection.
-    #[arg(short, long, value_name = "KIND")]
-    pub(crate) connection: Option<String>,
-    /// Log in as this user.
-    #[arg(short, long, value_name = "USER")]
-    pub(crate) user: Option<String>,
-    /// Forget the facts that are kept for every host of the inventory.
-    #[arg(long)]
-    pub(crate) flush_cache: bool,
     /// List the hosts.
     #[arg(long)]
     pub(crate) list_hosts: bool,
-    /// Say more; up to -vvvv.
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    pub(crate) verbose: u8,
     #[command(flatten)]
-    pub(crate) vault: crate::secrets::VaultArgs,
+    pub(crate) common: CommonArgs,
 }
 
 fn wrong(message: impl Into<String>) -> Vec<Diagnostic> {
@@ -166,7 +118,7 @@ pub(crate) fn run(args: &PullArgs, config: &Config) -> Outcome {
     };
     let changed = match repository.fetch() {
         Ok(changed) => changed,
-        Err(problem) if args.force_run => {
+        Err(problem) if args.force => {
             diagnostic::print_all(&[Diagnostic::warning(
                 "pull",
                 format!(
@@ -203,38 +155,22 @@ pub(crate) fn run(args: &PullArgs, config: &Config) -> Outcome {
 
 /// Everything that the playbook run takes over.
 fn run_args(args: &PullArgs, playbooks: Vec<PathBuf>, name: &str) -> RunArgs {
-    let given = &args.common;
-    let inventory = given.inventory.clone();
+    let mut common = args.common.clone();
     let short = name.split('.').next().unwrap_or(name);
-    let limit = given
+    common
         .limit
-        .clone()
-        .unwrap_or_else(|| format!("localhost,{name},{short},127.0.0.1"));
+        .get_or_insert_with(|| format!("localhost,{name},{short},127.0.0.1"));
+    common.connection.get_or_insert_with(|| "local".to_owned());
     RunArgs {
         playbooks,
-        tags: given.tags.clone(),
-        skip_tags: given.skip_tags.clone(),
-        list_hosts: given.list_hosts,
-        common: CommonArgs {
-            inventory,
-            limit: Some(limit),
-            extra_vars: given.extra_vars.clone(),
+        tags: args.tags.clone(),
+        skip_tags: args.skip_tags.clone(),
+        list_hosts: args.list_hosts,
+        common,
+        mode: ModeArgs {
             check: args.check,
             diff: args.diff,
-            becoming: given.becoming,
-            ask_become_pass: given.ask_become_pass,
-            become_password_file: given.become_password_file.clone(),
-            connection_password_file: given.connection_password_file.clone(),
-            private_key: given.private_key.clone(),
-            connection: given
-                .connection
-                .clone()
-                .or_else(|| Some("local".to_owned())),
-            user: given.user.clone(),
-            flush_cache: given.flush_cache,
-            verbose: given.verbose,
-            vault: given.vault.clone(),
-            ..CommonArgs::default()
+            ..ModeArgs::default()
         },
         ..RunArgs::default()
     }
@@ -300,13 +236,14 @@ impl Repository<'_> {
     fn fetch(&self) -> Result<bool, String> {
         let before = if self.folder.join(".git").exists() {
             let before = self.git(&["rev-parse", "HEAD"]).ok();
-            if !self.args.force
+            if !self.args.clean
                 && !self
                     .git(&["status", "--porcelain", "--untracked-files=no"])?
                     .is_empty()
             {
                 return Err(
-                    "Local modifications exist in the destination: force with --force".to_owned(),
+                    "Local modifications exist in the destination: --clean throws them away"
+                        .to_owned(),
                 );
             }
             self.git(&["remote", "set-url", "origin", self.url])?;
@@ -338,7 +275,7 @@ impl Repository<'_> {
         if self.args.verify_commit {
             self.git(&["verify-commit", &wanted])?;
         }
-        let force = if self.args.force {
+        let force = if self.args.clean {
             "--force"
         } else {
             "--quiet"

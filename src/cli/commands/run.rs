@@ -59,6 +59,7 @@ pub(crate) fn run(args: &RunArgs, config: &Config) -> Outcome {
     }
     let mut options = options::options(
         &args.common,
+        &args.mode,
         config,
         Arc::clone(&content.extra_vars),
         content.limit.clone(),
@@ -66,8 +67,13 @@ pub(crate) fn run(args: &RunArgs, config: &Config) -> Outcome {
         &content.inventory_sources,
     )?;
     options.start_at_task.clone_from(&args.start_at_task);
+    options.stepwise = args.step;
     options.force_handlers |= args.force_handlers;
     let style = options::style(config, options.verbosity, Arc::clone(&content.keyring))?;
+    let first = playbooks
+        .first()
+        .map_or(Path::new("playbook"), PathBuf::as_path);
+    let beside = options::beside(config, first, &content.keyring)?;
     let mut plan = Plan::default();
     for one in plans {
         if !plan.plays.is_empty() {
@@ -80,7 +86,7 @@ pub(crate) fn run(args: &RunArgs, config: &Config) -> Outcome {
         .iter()
         .map(|path| path.display().to_string())
         .collect();
-    content.execute(plan, options, style, &words)
+    content.execute(plan, options, style, beside, &words)
 }
 
 /// Loads every playbook and reports all mistakes of all of them together.

@@ -111,9 +111,23 @@ rows! {
     DEFAULT_BECOME_FLAGS: Text = "" [ANSIBLE_BECOME_FLAGS] [privilege_escalation.become_flags]
         Honoured "Its options.";
     CALLBACKS_ENABLED: List = "" [ANSIBLE_CALLBACKS_ENABLED] [defaults.callbacks_enabled]
-        Ignored("plug-ins in Python are not run; the journal has every event as JSON") "Further outputs beside the screen.";
+        Partly("junit, profile_roles, profile_tasks, timer; another name is warned about") "Further outputs beside the screen.";
+    JUNIT_OUTPUT_DIR: Path = "~/.ansible.log" [JUNIT_OUTPUT_DIR] []
+        Honoured "Folder of the files that the callback junit writes.";
+    JUNIT_TASK_CLASS: Bool = "False" [JUNIT_TASK_CLASS] []
+        Honoured "One class per file of tasks in the callback junit.";
+    JUNIT_TASK_RELATIVE_PATH: Path = "" [JUNIT_TASK_RELATIVE_PATH] []
+        Honoured "Folder that paths in the callback junit are relative to.";
+    JUNIT_FAIL_ON_CHANGE: Bool = "False" [JUNIT_FAIL_ON_CHANGE] []
+        Honoured "What changes is a failure for the callback junit.";
+    JUNIT_FAIL_ON_IGNORE: Bool = "False" [JUNIT_FAIL_ON_IGNORE] []
+        Honoured "Failures that are ignored are failures for the callback junit.";
+    JUNIT_INCLUDE_SETUP_TASKS_IN_REPORT: Bool = "True" [JUNIT_INCLUDE_SETUP_TASKS_IN_REPORT] []
+        Honoured "Gathering of facts is in the callback junit.";
+    JUNIT_TEST_CASE_PREFIX: Text = "" [JUNIT_TEST_CASE_PREFIX] []
+        Honoured "How names of tasks begin that are tests for the callback junit.";
     DEFAULT_STDOUT_CALLBACK: Text = "default" [ANSIBLE_STDOUT_CALLBACK] [defaults.stdout_callback]
-        Partly("default, yaml, minimal, oneline; another name is warned about") "How the screen looks.";
+        Partly("default, yaml, minimal, oneline, json, jsonl; another name is warned about") "How the screen looks.";
     CALLBACK_RESULT_FORMAT: Text = "json" [ANSIBLE_CALLBACK_RESULT_FORMAT] [defaults.callback_result_format]
         Honoured "Results as json or yaml.";
     CALLBACK_FORMAT_PRETTY: Bool = "" [ANSIBLE_CALLBACK_FORMAT_PRETTY] [defaults.callback_format_pretty]

@@ -1,9 +1,11 @@
 //! Events and mistakes as people see them. Each file is a fold over events.
 
+pub(crate) mod beside;
 mod change;
 mod compact;
 pub(crate) mod diagnostic;
 pub(crate) mod journal;
+mod json;
 pub(crate) mod lines;
 pub(crate) mod lists;
 mod log;

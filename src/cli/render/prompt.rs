@@ -23,7 +23,11 @@ pub(crate) fn ask(question: &Question) -> Answer {
             std::thread::sleep(time);
             return Answer::Text(Secret::new(String::new()));
         }
-        return Answer::NobodyThere;
+        return if question.piped {
+            line(question)
+        } else {
+            Answer::NobodyThere
+        };
     }
     show(&question.text);
     let Ok(before) = tcgetattr(&stdin) else {
@@ -49,6 +53,18 @@ pub(crate) fn ask(question: &Question) -> Answer {
     .run();
     restore(&before);
     answer
+}
+
+/// A line of an input that is no terminal; none is left at its end.
+fn line(question: &Question) -> Answer {
+    show(&question.text);
+    let mut line = String::new();
+    let read = std::io::stdin().read_line(&mut line);
+    show("\n");
+    match read {
+        Ok(1..) => Answer::Text(Secret::new(line.trim_end_matches(['\n', '\r']).to_owned())),
+        _ => Answer::NobodyThere,
+    }
 }
 
 fn restore(before: &Termios) {

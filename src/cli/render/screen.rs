@@ -8,11 +8,12 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use ocplay_engine::event::{Event, PromptAnswer, Question, Sink, Status};
 
+use super::beside::Beside;
 use super::journal::Journal;
 use super::lines::Lines;
 use super::log::Log;
 use super::style::{Look, Style};
-use super::{compact, print, print_error, prompt, result};
+use super::{compact, json, print, print_error, prompt, result};
 
 /// The code of warnings about forms that were dropped.
 const DEPRECATED: &str = "deprecated";
@@ -27,6 +28,8 @@ pub(crate) struct Screen {
 struct State {
     style: Style,
     lines: Lines,
+    tree: json::Tree,
+    beside: Vec<Beside>,
     log: Option<Log>,
     journal: Option<Journal>,
     live: Option<Live>,
@@ -50,6 +53,7 @@ impl Screen {
         style: Style,
         check: bool,
         journal: Option<Journal>,
+        beside: Vec<Beside>,
     ) -> Result<Self, std::io::Error> {
         let live = style.look == Look::Default && std::io::stdout().is_terminal();
         let log = match &style.log {
@@ -59,6 +63,8 @@ impl Screen {
         Ok(Self {
             state: Mutex::new(State {
                 lines: Lines::new(style.clone(), check),
+                tree: json::Tree::default(),
+                beside,
                 style,
                 log,
                 journal,
@@ -85,6 +91,17 @@ impl Sink for Screen {
         let text = match state.style.look {
             Look::Default => state.lines.text(&event),
             Look::Minimal | Look::Oneline => compact::text(&event, &state.style),
+            look @ (Look::Json | Look::Jsonl) => state.tree.text(&event, look),
+        };
+        let more: String = state
+            .beside
+            .iter_mut()
+            .filter_map(|one| one.text(&event))
+            .collect();
+        let text = if more.is_empty() {
+            text
+        } else {
+            Some(text.unwrap_or_default() + &more)
         };
         let failed = match &event {
             Event::HostDone { report, .. } | Event::ItemDone { report, .. } => matches!(

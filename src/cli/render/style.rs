@@ -12,11 +12,15 @@ pub(crate) enum Look {
     Default,
     Minimal,
     Oneline,
+    /// The whole run as one object.
+    Json,
+    /// Each event as an object on a line.
+    Jsonl,
 }
 
 impl Look {
     /// Names of `stdout_callback` that are known.
-    pub(crate) const NAMES: [&str; 4] = ["default", "yaml", "minimal", "oneline"];
+    pub(crate) const NAMES: [&str; 6] = ["default", "yaml", "minimal", "oneline", "json", "jsonl"];
 }
 
 #[derive(Debug, Clone)]

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod bad_input;
+mod callbacks;
 mod check_mode;
 mod common;
 mod config;
@@ -15,4 +16,5 @@ mod inventory;
 mod listing;
 mod play;
 mod secrets;
+mod step;
 mod vault;

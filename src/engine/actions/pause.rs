@@ -60,6 +60,7 @@ pub(super) async fn run(call: &Call<'_>) -> ActionOutcome {
         secret: !args.echo,
         timeout: seconds.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, 1e7))),
         pause: true,
+        piped: false,
     };
     let input = match ask(&call.shared.events, question).await {
         Answer::Text(text) => text.reveal().to_owned(),

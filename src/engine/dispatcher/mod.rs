@@ -7,6 +7,7 @@
 //! Workers get a snapshot and give back outcomes; here the outcomes become
 //! variables, notifications, standings and further tasks.
 
+mod confirm;
 mod debugger;
 mod free;
 mod handlers;
@@ -53,6 +54,8 @@ pub(crate) struct Dispatcher {
     forks: Arc<Semaphore>,
     /// `--start-at-task`, until it is met.
     start_at: Option<String>,
+    /// `--step`, until somebody says to go on.
+    stepwise: bool,
 }
 
 /// What belongs to the play that is running.
@@ -95,6 +98,7 @@ impl Dispatcher {
     ) -> Self {
         let forks = Arc::new(Semaphore::new(shared.options.forks.max(1)));
         let start_at = shared.options.start_at_task.clone();
+        let stepwise = shared.options.stepwise;
         Self {
             shared,
             inventory,
@@ -107,6 +111,7 @@ impl Dispatcher {
             groups: None,
             forks,
             start_at,
+            stepwise,
         }
     }
 
@@ -355,6 +360,14 @@ impl Dispatcher {
         let (step, once) = self.prepare_step(run, at, first);
         let hosts = if once { &here[..1] } else { here };
         let quiet = at.task.module() == "meta";
+        if !quiet && !self.confirmed(&step.info).await {
+            for name in here {
+                if let Some(cursor) = run.cursors.get_mut(name) {
+                    cursor.advance();
+                }
+            }
+            return;
+        }
         if !at.task.implicit {
             self.shared.events.event(Event::TaskStarted {
                 task: Arc::clone(&step.info),

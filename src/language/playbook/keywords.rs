@@ -136,19 +136,32 @@ pub(super) fn inherited(name: &str) -> Option<Keyword> {
 
 /// Every word that may stand in a task or block, for suggestions.
 pub(super) fn task_words() -> impl Iterator<Item = &'static str> {
-    INHERITED
-        .iter()
-        .map(|(word, _)| *word)
-        .chain(COMMON.iter().copied())
-        .chain(TASK.iter().copied())
-        .chain(BLOCK.iter().copied())
+    words_of_tasks().chain(BLOCK.iter().copied())
 }
 
 /// Every word that may stand in a play, for suggestions.
-pub(super) fn play_words() -> impl Iterator<Item = &'static str> {
+pub(crate) fn play_words() -> impl Iterator<Item = &'static str> {
+    shared_words().chain(PLAY.iter().copied())
+}
+
+/// The words of a task itself.
+pub(crate) fn words_of_tasks() -> impl Iterator<Item = &'static str> {
+    shared_words().chain(TASK.iter().copied())
+}
+
+/// The words of a block itself.
+pub(crate) fn words_of_blocks() -> impl Iterator<Item = &'static str> {
+    shared_words().chain(BLOCK.iter().copied())
+}
+
+/// The words of an entry of `roles:`.
+pub(crate) fn words_of_roles() -> impl Iterator<Item = &'static str> {
+    shared_words().chain(ROLE.iter().copied())
+}
+
+fn shared_words() -> impl Iterator<Item = &'static str> {
     INHERITED
         .iter()
         .map(|(word, _)| *word)
         .chain(COMMON.iter().copied())
-        .chain(PLAY.iter().copied())
 }

@@ -2,7 +2,7 @@
 
 pub mod ast;
 pub(crate) mod freeform;
-mod keywords;
+pub(crate) mod keywords;
 mod parse_play;
 mod parse_task;
 mod reader;

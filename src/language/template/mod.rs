@@ -60,3 +60,18 @@ pub fn block_yaml(value: &crate::value::Value, sort_keys: bool) -> Option<String
     };
     yaml_text::write(value, &layout).ok()
 }
+
+/// Names of all filters, with their collection.
+pub(crate) fn filter_names() -> impl Iterator<Item = String> {
+    filters::names().iter().map(|name| filters::full_name(name))
+}
+
+/// Names of all tests.
+pub(crate) fn test_names() -> impl Iterator<Item = &'static str> {
+    tests::names().iter().copied()
+}
+
+/// Names of all lookups.
+pub(crate) fn lookup_names() -> impl Iterator<Item = &'static str> {
+    lookups::names()
+}

@@ -13,7 +13,7 @@ use ocplay_language::loader::Loader;
 use ocplay_language::template::block_yaml;
 use ocplay_language::value::Value;
 
-use super::{Outcome, sources, vars};
+use super::{Outcome, options, sources, vars};
 use crate::args::InventoryArgs;
 use crate::config::Config;
 use crate::render::{diagnostic, print};
@@ -26,6 +26,13 @@ pub(crate) fn run(args: &InventoryArgs, config: &Config) -> Outcome {
     let extra = vars::extra_vars(&args.extra_vars, &*loader)?;
     let sources = sources::inventories(&args.inventory, config);
     let inventory = sources::load(&sources, config, &extra, &loader)?;
+    if args.flush_cache
+        && let Some(cache) = options::fact_cache(config)?
+    {
+        for (name, _) in inventory.hosts() {
+            cache.forget(name);
+        }
+    }
     let folder = args
         .playbook_dir
         .clone()

@@ -46,6 +46,10 @@ fn find(name: &str) -> Option<&'static Row> {
         .find(|(known, ..)| *known == short)
 }
 
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    FAMILIES.iter().copied().flatten().map(|(name, ..)| *name)
+}
+
 pub(super) fn known(name: &str) -> bool {
     find(name).is_some()
 }
