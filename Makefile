@@ -1,13 +1,16 @@
 # Every target is one line; see README.md. OCPLAY may name a binary that is there already.
 OCPLAY ?= target/release/ocplay
 
-.PHONY: lab test bench bench-language clean oracle
+.PHONY: lab test fuzz bench bench-language clean oracle
 
 # From a fresh Debian 12 machine with Rust to a running site: hosts, playbook, proof.
 lab: ; bin/lab
 
 # Everything that must hold before a change lands.
 test: ; bin/gate
+
+# Fuzzes everything that reads what others wrote; SECONDS for each target.
+fuzz: ; bin/fuzz $(SECONDS)
 
 # Takes the lab and everything built from the tree away; the lab's cache stays.
 clean: ; -$(OCPLAY) lab down -i lab.ini; cargo clean
