@@ -7,6 +7,11 @@
 //! "directory"}`), `args`, `blobs`, `changed` (default true), `failed` (part
 //! of the message), `result` and `after` (what must be among the values and
 //! files), `diff` (texts that the diff must hold), `again` (default: same).
+//!
+//! `needs` names programs without which the case is skipped; `setup` is a shell
+//! script run before, `verify` one that must succeed after, `cleanup` one for
+//! the end; `environment` is for all of them and for the module. A case with `host: true` changes the host itself: it is only run
+//! where OCPLAY_TEST_DISPOSABLE is set. What is skipped is said.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -122,7 +127,7 @@ impl Case<'_> {
             args: self.get("args").to_string(),
             check,
             diff: true,
-            environment: vec![("CASE".to_owned(), "1".to_owned())],
+            environment: self.environment(),
             blobs: self.blobs(),
             detached: None,
         };
@@ -137,8 +142,64 @@ impl Case<'_> {
         found
     }
 
+    /// Why the case cannot be run here.
+    fn missing(&self) -> Option<String> {
+        if self.get("host") == json!(true) && std::env::var_os("OCPLAY_TEST_DISPOSABLE").is_none()
+        {
+            return Some("it changes the host itself (OCPLAY_TEST_DISPOSABLE)".to_owned());
+        }
+        let path = std::env::var("PATH").unwrap_or_default();
+        let programs: Vec<String> = match self.get("needs") {
+            Value::Array(all) => all.iter().map(|name| name.as_str().unwrap().into()).collect(),
+            _ => Vec::new(),
+        };
+        programs
+            .into_iter()
+            .find(|program| crate::host::process::find_program(program, &path).is_none())
+            .map(|program| format!("there is no program {program}"))
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        let mut all = vec![("CASE".to_owned(), "1".to_owned())];
+        if let Value::Object(more) = self.get("environment") {
+            let pair = |(name, value): (String, Value)| (name, value.as_str().unwrap().into());
+            all.extend(more.into_iter().map(pair));
+        }
+        all
+    }
+
+    fn shell(&self, key: &str) {
+        let script = match self.get(key) {
+            Value::String(script) => script,
+            Value::Array(lines) => lines
+                .iter()
+                .map(|line| format!("{}\n", line.as_str().unwrap()))
+                .collect(),
+            _ => return,
+        };
+        let output = std::process::Command::new("sh")
+            .args(["-euc", &script])
+            .current_dir(self.directory.path())
+            .envs(self.environment())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}: {key} failed: {}{}",
+            self.name,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
     fn verify(&self) {
         self.prepare();
+        self.shell("setup");
+        self.verify_runs();
+        self.shell("cleanup");
+    }
+
+    fn verify_runs(&self) {
         let name = &self.name;
         let before = self.snapshot();
         let checked = self.run(true);
@@ -185,6 +246,7 @@ impl Case<'_> {
             }
         }
         self.verify_after();
+        self.shell("verify");
         if !outcome.failed && self.get("again") != json!("changed") {
             let again = self.run(false);
             assert!(!again.failed, "{name}: failed again: {}", again.result);
@@ -280,6 +342,10 @@ fn all_cases() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
     let mut count = 0;
     let mut failures = Vec::new();
+    let mut skipped = Vec::new();
+    // To run a few only.
+    let only = std::env::var("OCPLAY_TEST_CASES").unwrap_or_default();
+    let root = std::env::var("OCPLAY_TEST_ROOT").map_or(root, PathBuf::from);
     let mut files: Vec<PathBuf> = std::fs::read_dir(root)
         .unwrap()
         .flat_map(|module| std::fs::read_dir(module.unwrap().path()).unwrap())
@@ -310,6 +376,13 @@ fn all_cases() {
                 spec: spec.as_object().unwrap(),
                 directory: tempfile::tempdir().unwrap(),
             };
+            if !case.name.contains(&only) {
+                continue;
+            }
+            if let Some(reason) = case.missing() {
+                skipped.push(format!("skipped: {}: {reason}\n", case.name));
+                continue;
+            }
             count += 1;
             let verified = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| case.verify()));
             if verified.is_err() {
@@ -317,6 +390,8 @@ fn all_cases() {
             }
         }
     }
+    // Past the test runner, which swallows what is printed.
+    std::io::Write::write_all(&mut std::io::stderr(), skipped.concat().as_bytes()).unwrap();
     assert!(count > 0);
     assert_eq!(failures, [""; 0], "of {count} cases these failed");
 }

@@ -5,6 +5,7 @@
 //! with nothing but a kernel. It therefore never calls the name service
 //! (getpw*, getaddrinfo); see [`host`] for what it does instead.
 
+mod archive;
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "cases prepare their own files")]
 mod cases;

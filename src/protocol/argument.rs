@@ -13,6 +13,8 @@ use crate::coerce;
 pub trait Argument: Sized {
     /// May be left out (and then is [`Argument::absent`]).
     const OPTIONAL: bool = false;
+    /// In which parts of it `~` and `$NAME` are replaced on the host.
+    const PATHS: Paths = Paths::No;
     /// What values are acceptable.
     fn kind() -> ArgKind;
     /// Converts a ready value by Ansible's rules.
@@ -26,10 +28,31 @@ pub trait Argument: Sized {
     fn absent() -> Option<Self> {
         None
     }
+    /// Stands for a value that is wrong, until all mistakes are known.
+    fn blank() -> Self;
+}
+
+/// What reading needs to know about an argument: a table, so that a module
+/// costs little code.
+#[derive(Debug)]
+pub struct Field {
+    pub name: &'static str,
+    pub aliases: &'static [&'static str],
+    pub paths: Paths,
+}
+
+/// Whether an argument is a path, or a list of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paths {
+    No,
+    One,
+    Many,
 }
 
 /// A whole argument struct; made by [`crate::arguments!`].
 pub trait Arguments: Sized {
+    /// The arguments' names.
+    const FIELDS: &'static [Field];
     /// The module's documentation.
     fn doc() -> String;
     /// One description per argument.
@@ -51,9 +74,13 @@ impl Argument for String {
     fn show(&self) -> Value {
         Value::String(self.clone())
     }
+    fn blank() -> Self {
+        Self::new()
+    }
 }
 
 impl Argument for PathBuf {
+    const PATHS: Paths = Paths::One;
     fn kind() -> ArgKind {
         ArgKind::Path
     }
@@ -62,6 +89,9 @@ impl Argument for PathBuf {
     }
     fn show(&self) -> Value {
         Value::String(self.display().to_string())
+    }
+    fn blank() -> Self {
+        Self::new()
     }
 }
 
@@ -75,6 +105,9 @@ impl Argument for bool {
     fn show(&self) -> Value {
         Value::Bool(*self)
     }
+    fn blank() -> Self {
+        false
+    }
 }
 
 impl Argument for i64 {
@@ -86,6 +119,9 @@ impl Argument for i64 {
     }
     fn show(&self) -> Value {
         Value::from(*self)
+    }
+    fn blank() -> Self {
+        0
     }
 }
 
@@ -99,6 +135,9 @@ impl Argument for f64 {
     fn show(&self) -> Value {
         Value::from(*self)
     }
+    fn blank() -> Self {
+        0.0
+    }
 }
 
 impl Argument for Value {
@@ -111,6 +150,9 @@ impl Argument for Value {
     fn show(&self) -> Value {
         self.clone()
     }
+    fn blank() -> Self {
+        Self::Null
+    }
 }
 
 impl Argument for Map<String, Value> {
@@ -122,6 +164,9 @@ impl Argument for Map<String, Value> {
     }
     fn show(&self) -> Value {
         Value::Object(self.clone())
+    }
+    fn blank() -> Self {
+        Self::new()
     }
 }
 
@@ -138,9 +183,16 @@ impl Argument for BTreeMap<String, String> {
     fn show(&self) -> Value {
         serde_json::json!(self)
     }
+    fn blank() -> Self {
+        Self::new()
+    }
 }
 
 impl<T: Argument> Argument for Vec<T> {
+    const PATHS: Paths = match T::PATHS {
+        Paths::No => Paths::No,
+        Paths::One | Paths::Many => Paths::Many,
+    };
     fn kind() -> ArgKind {
         ArgKind::List(Box::new(T::kind()))
     }
@@ -150,9 +202,13 @@ impl<T: Argument> Argument for Vec<T> {
     fn show(&self) -> Value {
         self.iter().map(T::show).collect()
     }
+    fn blank() -> Self {
+        Self::new()
+    }
 }
 
 impl<T: Argument> Argument for Option<T> {
+    const PATHS: Paths = T::PATHS;
     const OPTIONAL: bool = true;
     fn kind() -> ArgKind {
         T::kind()
@@ -166,37 +222,115 @@ impl<T: Argument> Argument for Option<T> {
     fn absent() -> Option<Self> {
         Some(None)
     }
+    fn blank() -> Self {
+        None
+    }
 }
 
-/// Takes one argument out of a canonical map; used by [`crate::arguments!`].
+/// Takes a struct's arguments one by one; used by [`crate::arguments!`].
 #[doc(hidden)]
-pub fn take<T: Argument>(
-    given: &mut Map<String, Value>,
-    name: &str,
-    default: Option<T>,
-    problems: &mut Vec<ArgProblem>,
-) -> Option<T> {
-    match given.remove(name) {
-        // A null counts as left out, as in Ansible.
-        None | Some(Value::Null) => {
-            let value = default.or_else(T::absent);
-            if value.is_none() {
-                problems.push(ArgProblem::Missing {
-                    name: name.to_owned(),
-                });
-            }
-            value
+#[derive(Debug)]
+pub struct Reader {
+    given: Map<String, Value>,
+    problems: Vec<ArgProblem>,
+}
+
+impl Reader {
+    /// # Errors
+    /// Names that are no arguments, or given twice.
+    pub fn new(fields: &[Field], given: Map<String, Value>) -> Result<Self, Vec<ArgProblem>> {
+        Ok(Self {
+            given: canonical(fields, given)?,
+            problems: Vec::new(),
+        })
+    }
+
+    /// The value of an argument; a null counts as left out, as in Ansible.
+    #[inline(never)]
+    pub fn take(&mut self, name: &str) -> Option<Value> {
+        self.given
+            .swap_remove(name)
+            .filter(|value| !value.is_null())
+    }
+
+    #[inline(never)]
+    pub fn convert<T: Argument>(&mut self, name: &str, value: &Value) -> T {
+        T::read(value).unwrap_or_else(|reason| {
+            self.wrong(name, reason);
+            T::blank()
+        })
+    }
+
+    /// An argument without a default.
+    #[inline(never)]
+    pub fn need<T: Argument>(&mut self, name: &str) -> T {
+        if let Some(value) = self.take(name) {
+            return self.convert(name, &value);
         }
-        Some(value) => match T::read(&value) {
-            Ok(value) => Some(value),
-            Err(reason) => {
-                problems.push(ArgProblem::Wrong {
-                    name: name.to_owned(),
-                    reason,
-                });
-                None
+        T::absent().unwrap_or_else(|| {
+            self.problems.push(ArgProblem::Missing {
+                name: name.to_owned(),
+            });
+            T::blank()
+        })
+    }
+
+    fn wrong(&mut self, name: &str, reason: String) {
+        self.problems.push(ArgProblem::Wrong {
+            name: name.to_owned(),
+            reason,
+        });
+    }
+
+    /// # Errors
+    /// All mistakes that were found.
+    pub fn end<T>(self, read: T) -> Result<T, Vec<ArgProblem>> {
+        if self.problems.is_empty() {
+            Ok(read)
+        } else {
+            Err(self.problems)
+        }
+    }
+}
+
+/// The argument of this name or alias.
+#[must_use]
+pub fn field<'a>(fields: &'a [Field], name: &str) -> Option<&'a Field> {
+    fields
+        .iter()
+        .find(|field| field.name == name || field.aliases.contains(&name))
+}
+
+/// Renames aliases to the names they stand for and reports unknown keys.
+fn canonical(
+    fields: &[Field],
+    given: Map<String, Value>,
+) -> Result<Map<String, Value>, Vec<ArgProblem>> {
+    let mut out = Map::new();
+    let mut problems = Vec::new();
+    for (key, value) in given {
+        match field(fields, &key) {
+            None => problems.push(ArgProblem::Unknown {
+                name: key,
+                known: fields
+                    .iter()
+                    .flat_map(|field| std::iter::once(field.name).chain(field.aliases.to_vec()))
+                    .map(str::to_owned)
+                    .collect(),
+            }),
+            Some(field) => {
+                if out.insert(field.name.to_owned(), value).is_some() {
+                    problems.push(ArgProblem::Conflict {
+                        reason: format!("'{key}' is the same argument as '{}'", field.name),
+                    });
+                }
             }
-        },
+        }
+    }
+    if problems.is_empty() {
+        Ok(out)
+    } else {
+        Err(problems)
     }
 }
 
@@ -242,6 +376,13 @@ macro_rules! arguments {
         }
 
         impl $crate::Arguments for $name {
+            const FIELDS: &'static [$crate::argument::Field] = &[$(
+                $crate::argument::Field {
+                    name: $crate::arguments!(@name $field $($given_name)?),
+                    aliases: &[$($($alias),+)?],
+                    paths: <$type as $crate::Argument>::PATHS,
+                }
+            ),*];
             fn doc() -> String {
                 $crate::argument::join_doc(&[$($doc),*])
             }
@@ -261,24 +402,14 @@ macro_rules! arguments {
             fn read(
                 given: $crate::serde_json::Map<String, $crate::serde_json::Value>,
             ) -> Result<Self, Vec<$crate::ArgProblem>> {
-                let mut problems = Vec::new();
-                #[allow(unused_mut)]
-                let mut given = match $crate::catalogue::canonical(&Self::infos(), given) {
-                    Ok(given) => given,
-                    Err(found) => return Err(found),
+                let mut reader = $crate::argument::Reader::new(Self::FIELDS, given)?;
+                let read = Self {
+                    $($field: $crate::arguments!(
+                        @read reader, $type, $crate::arguments!(@name $field $($given_name)?),
+                        $($default)?
+                    ),)*
                 };
-                $(
-                    let $field: Option<$type> = $crate::argument::take(
-                        &mut given,
-                        $crate::arguments!(@name $field $($given_name)?),
-                        $crate::arguments!(@default $type, $($default)?),
-                        &mut problems,
-                    );
-                )*
-                match ($($field,)*) {
-                    ($(Some($field),)*) if problems.is_empty() => Ok(Self { $($field),* }),
-                    _ => Err(problems),
-                }
+                reader.end(read)
             }
         }
 
@@ -295,6 +426,9 @@ macro_rules! arguments {
             fn show(&self) -> $crate::serde_json::Value {
                 $crate::serde_json::Value::Null
             }
+            fn blank() -> Self {
+                Self { $($field: <$type as $crate::Argument>::blank()),* }
+            }
         }
     };
     (@name $field:ident $given:literal) => { $given };
@@ -306,11 +440,13 @@ macro_rules! arguments {
         Some($crate::Argument::show(&default))
     }};
     (@show $type:ty,) => { None };
-    (@default $type:ty, $default:expr) => {{
-        let default: $type = $default;
-        Some(default)
-    }};
-    (@default $type:ty,) => { None };
+    (@read $reader:ident, $type:ty, $name:expr, $default:expr) => {
+        match $reader.take($name) {
+            Some(value) => $reader.convert::<$type>($name, &value),
+            None => $default,
+        }
+    };
+    (@read $reader:ident, $type:ty, $name:expr,) => { $reader.need::<$type>($name) };
 }
 
 /// Defines an argument type with named choices.
@@ -346,9 +482,11 @@ macro_rules! choices {
                 $crate::ArgKind::Choice(vec![$($word),+])
             }
             fn read(value: &$crate::serde_json::Value) -> Result<Self, String> {
-                let word = $crate::catalogue::choice(&[$($word),+], value)?;
-                $(if word == $word { return Ok(Self::$variant); })+
-                Err(format!("'{word}' is not a choice"))
+                const ALL: &[$name] = &[$($name::$variant),+];
+                $crate::catalogue::choice_index(&[$($word),+], value).map(|index| ALL[index])
+            }
+            fn blank() -> Self {
+                [$(Self::$variant),+][0]
             }
             fn show(&self) -> $crate::serde_json::Value {
                 $crate::serde_json::Value::from((*self).word())

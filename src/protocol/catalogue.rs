@@ -204,6 +204,14 @@ impl ArgKind {
 /// # Errors
 /// The reason, with all choices.
 pub fn choice(choices: &[&'static str], value: &Value) -> Result<&'static str, String> {
+    choice_index(choices, value).map(|index| choices[index])
+}
+
+/// Like [`choice`], with the place in the list.
+///
+/// # Errors
+/// The reason, with all choices.
+pub fn choice_index(choices: &[&'static str], value: &Value) -> Result<usize, String> {
     let words: Vec<String> = match value {
         Value::Bool(true) => ["yes", "true", "on"].map(str::to_owned).to_vec(),
         Value::Bool(false) => ["no", "false", "off"].map(str::to_owned).to_vec(),
@@ -211,8 +219,7 @@ pub fn choice(choices: &[&'static str], value: &Value) -> Result<&'static str, S
     };
     choices
         .iter()
-        .find(|choice| words.iter().any(|word| word == *choice))
-        .copied()
+        .position(|choice| words.iter().any(|word| word == *choice))
         .ok_or_else(|| {
             format!(
                 "{} is not one of {}",

@@ -12,6 +12,7 @@ pub(crate) struct Line {
     words: Vec<String>,
     secrets: Vec<(String, String)>,
     environment: Vec<(String, String)>,
+    stdin: Option<String>,
     live: bool,
     timeout: Option<Duration>,
 }
@@ -22,6 +23,7 @@ impl Line {
             words: words.into_iter().map(Into::into).collect(),
             secrets: Vec::new(),
             environment: Vec::new(),
+            stdin: None,
             live: false,
             timeout: None,
         }
@@ -42,6 +44,13 @@ impl Line {
     #[must_use]
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// What it reads.
+    #[must_use]
+    pub(crate) fn stdin(mut self, text: String) -> Self {
+        self.stdin = Some(text);
         self
     }
 
@@ -98,6 +107,7 @@ impl Line {
         command
             .environment
             .extend(self.environment.iter().chain(&self.secrets).cloned());
+        command.stdin = self.stdin.clone().map(String::into_bytes);
         command.live = self.live;
         command.timeout = self.timeout;
         touch.run(&command)

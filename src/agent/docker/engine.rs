@@ -1,14 +1,15 @@
-//! The engine behind its socket; only asked, never told.
+//! The engine behind its socket. It is asked here; told only where the client's
+//! answer would be text for people.
 
 use std::io::{self, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::http;
-use crate::host::{Failure, Look};
+use crate::host::{Failure, Look, Touch};
 
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 
@@ -109,6 +110,11 @@ impl Engine {
         }
     }
 
+    /// As the client takes it.
+    pub(crate) fn address(&self) -> String {
+        format!("unix://{}", self.socket.display())
+    }
+
     pub(super) fn socket(&self) -> &Path {
         &self.socket
     }
@@ -124,10 +130,14 @@ impl Engine {
     }
 
     fn ask(&self, path: &str) -> io::Result<http::Response> {
+        self.send(&http::get(path))
+    }
+
+    fn send(&self, request: &str) -> io::Result<http::Response> {
         let mut stream = UnixStream::connect(&self.socket)?;
         stream.set_read_timeout(Some(self.timeout))?;
         stream.set_write_timeout(Some(self.timeout))?;
-        stream.write_all(http::get(path).as_bytes())?;
+        stream.write_all(request.as_bytes())?;
         http::read(&mut BufReader::new(stream))
     }
 
@@ -151,6 +161,52 @@ impl Engine {
         }
     }
 
+    /// Has the engine do something, with what it answers. Changes the host, so
+    /// it needs a [`Touch`]; `what` reads on from "cannot".
+    pub(crate) fn tell(
+        &self,
+        _: &mut Touch,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        what: &str,
+    ) -> Result<Value, Failure> {
+        let failed = |reason: String| Failure::new(format!("cannot {what}: {reason}"));
+        let answer = self
+            .send(&http::request(method, path, body))
+            .map_err(|error| failed(said(&error)))?;
+        if !(200..=299).contains(&answer.status) {
+            return Err(failed(message(&answer)).with("status_code", answer.status));
+        }
+        Ok(serde_json::from_slice(&answer.body).unwrap_or_default())
+    }
+
+    /// Lists of the interface take filters as one JSON object.
+    pub(crate) fn filters(filters: Option<&Map<String, Value>>) -> Result<String, Failure> {
+        let Some(filters) = filters else {
+            return Ok(String::new());
+        };
+        let mut all = Map::new();
+        for (name, value) in filters {
+            let values = match value {
+                Value::Array(values) => values.clone(),
+                one => vec![one.clone()],
+            };
+            let values: Vec<Value> = values
+                .iter()
+                .map(|value| match value {
+                    Value::Bool(on) => Value::from(on.to_string()),
+                    other => Value::from(
+                        ocplay_protocol::coerce::text(other).unwrap_or_default(),
+                    ),
+                })
+                .collect();
+            all.insert(name.clone(), Value::Array(values));
+        }
+        let text = Value::Object(all).to_string();
+        Ok(format!("filters={}", segment(&text)))
+    }
+
     /// A container as `docker inspect` shows it.
     pub(crate) fn container(&self, name: &str) -> Result<Option<Value>, Failure> {
         self.get(&format!("/containers/{}/json", segment(name)))
@@ -162,10 +218,7 @@ impl Engine {
     }
 
     fn refused(&self, path: &str, answer: &http::Response) -> Failure {
-        let text = serde_json::from_slice::<Value>(&answer.body)
-            .ok()
-            .and_then(|body| Some(body.get("message")?.as_str()?.to_owned()))
-            .unwrap_or_else(|| String::from_utf8_lossy(&answer.body).trim().to_owned());
+        let text = message(answer);
         Failure::new(format!(
             "the engine at {} refused {path} ({}): {text}",
             self.socket.display(),
@@ -193,6 +246,14 @@ impl Engine {
             said(error)
         ))
     }
+}
+
+/// What the engine says about its refusal.
+fn message(answer: &http::Response) -> String {
+    serde_json::from_slice::<Value>(&answer.body)
+        .ok()
+        .and_then(|body| Some(body.get("message")?.as_str()?.to_owned()))
+        .unwrap_or_else(|| String::from_utf8_lossy(&answer.body).trim().to_owned())
 }
 
 fn absent(error: &io::Error) -> bool {

@@ -28,6 +28,16 @@ pub(super) fn get(path: &str) -> String {
     )
 }
 
+/// The text of a request that changes something.
+pub(super) fn request(method: &str, path: &str, body: Option<&serde_json::Value>) -> String {
+    let body = body.map(ToString::to_string).unwrap_or_default();
+    format!(
+        "{method} {path} HTTP/1.1\r\nHost: docker\r\nUser-Agent: ocplay\r\nAccept: application/json\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
 fn malformed(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
 }

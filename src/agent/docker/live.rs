@@ -392,3 +392,165 @@ fn the_life_of_a_network_and_a_volume() {
         &json!({"name": "ocplay-test-volume", "state": "absent"}),
     );
 }
+
+#[test]
+#[ignore = "needs a Docker engine: OCPLAY_TEST_DOCKER and OCPLAY_TEST_IMAGE"]
+fn what_an_engine_has() {
+    let lab = lab();
+    let name = "ocplay-test-exec";
+    lab.gone(name);
+    let args = json!({
+        "name": name, "image": lab.image, "command": "sleep 100", "network_mode": "none",
+        "stop_timeout": 0,
+    });
+    lab.changes("docker_container", &args);
+    let info = lab.same(
+        "docker_host_info",
+        &json!({
+            "containers": true, "images": true, "networks": true, "volumes": true,
+            "disk_usage": true, "containers_filters": {"name": name},
+        }),
+    );
+    assert_eq!(info["containers"].as_array().unwrap().len(), 1, "{info}");
+    assert!(info["host_info"]["ServerVersion"].is_string());
+    assert!(info["disk_usage"]["LayersSize"].is_number());
+    let run = |args: Value| lab.run("docker_container_exec", args, false);
+    let (outcome, result) = run(json!({
+        "container": name, "argv": ["sh", "-c", "cat; echo $A; pwd; echo no >&2; exit 3"],
+        "stdin": "in", "env": {"A": "secret"}, "chdir": "/tmp",
+    }));
+    assert!(outcome.failed && outcome.changed, "{result}");
+    assert_eq!(
+        (&result["rc"], &result["stdout"], &result["stderr"]),
+        (&json!(3), &json!("in\nsecret\n/tmp"), &json!("no"))
+    );
+    let (outcome, result) = run(json!({"container": name, "command": "true", "detach": true}));
+    assert!(!outcome.failed && result["exec_id"].is_string(), "{result}");
+    lab.fails(
+        "docker_container_exec",
+        json!({"container": "ocplay-test-none", "command": "true"}),
+        "Could not find container",
+    );
+    lab.gone(name);
+    let info = lab.same("docker_network_info", &json!({"name": "none"}));
+    assert_eq!(info["network"]["Driver"], json!("null"));
+    let info = lab.same("docker_volume_info", &json!({"name": "ocplay-test-none"}));
+    assert_eq!(info["exists"], json!(false));
+    let args = json!({
+        "name": name, "image": lab.image, "command": "true", "network_mode": "none",
+        "state": "present", "labels": {"ocplay-test": "1"},
+    });
+    lab.changes("docker_container", &args);
+    let prune = json!({"containers": true, "containers_filters": {"label": "ocplay-test=1"}});
+    let (outcome, result) = lab.run("docker_prune", prune.clone(), false);
+    assert!(outcome.changed, "{result}");
+    assert_eq!(result["containers"].as_array().unwrap().len(), 1);
+    let (outcome, result) = lab.run("docker_prune", prune, false);
+    assert!(!outcome.changed && !outcome.failed, "{result}");
+}
+
+#[test]
+#[ignore = "needs a Docker engine: OCPLAY_TEST_DOCKER and OCPLAY_TEST_IMAGE"]
+fn images_step_by_step() {
+    let lab = lab();
+    let directory = tempfile::tempdir().unwrap();
+    let dockerfile = format!("FROM {}\nLABEL x=y\n", lab.image);
+    crate::cases::write(&directory.path().join("Dockerfile"), &dockerfile);
+    let name = "ocplay-test-steps";
+    let remove = json!({"name": name, "force": true});
+    lab.run("docker_image_remove", remove.clone(), false);
+    let other = json!({"name": "ocplay-test-other", "force": true});
+    lab.run("docker_image_remove", other.clone(), false);
+    lab.changes(
+        "docker_image_build",
+        &json!({"name": name, "path": directory.path(), "network": "none"}),
+    );
+    let tagged = lab.changes(
+        "docker_image_tag",
+        &json!({"name": name, "repository": ["ocplay-test-other"]}),
+    );
+    assert_eq!(tagged["tagged_images"], json!(["ocplay-test-other:latest"]));
+    let archive = directory.path().join("a.tar");
+    lab.changes(
+        "docker_image_export",
+        &json!({"names": [name, "ocplay-test-other"], "path": archive}),
+    );
+    lab.changes("docker_image_remove", &other);
+    let removed = lab.changes("docker_image_remove", &remove);
+    assert_eq!(removed["untagged"], json!([format!("{name}:latest")]));
+    let loaded = lab.changes("docker_image_load", &json!({ "path": archive }));
+    assert_eq!(loaded["image_names"].as_array().unwrap().len(), 2);
+    lab.fails(
+        "docker_image_pull",
+        json!({"name": "localhost:1/none"}),
+        "localhost:1/none",
+    );
+    lab.fails(
+        "docker_image_push",
+        json!({"name": "ocplay-test-none"}),
+        "there is no image",
+    );
+    lab.changes("docker_image_remove", &other);
+    lab.changes("docker_image_remove", &remove);
+}
+
+#[test]
+#[ignore = "needs a Docker engine: OCPLAY_TEST_DOCKER and OCPLAY_TEST_IMAGE, and Compose"]
+fn the_life_of_a_project() {
+    let lab = lab();
+    let directory = tempfile::tempdir().unwrap();
+    let write = |command: &str| {
+        let text = format!(
+            "name: ocplay-test\nservices:\n  one:\n    image: {}\n    command: {command}\n    \
+             network_mode: none\n    stop_grace_period: 0s\n",
+            lab.image
+        );
+        crate::cases::write(&directory.path().join("compose.yaml"), &text);
+    };
+    write("sleep 100");
+    let mut args = json!({"project_src": directory.path(), "pull": "never"});
+    let absent = json!({"project_src": directory.path(), "state": "absent"});
+    lab.run("docker_compose_v2", absent.clone(), false);
+    let up = lab.changes("docker_compose_v2", &args);
+    assert_eq!(up["containers"][0]["State"], json!("running"), "{up}");
+    assert_eq!(up["actions"][0]["status"], json!("Created"));
+    write("sleep 200");
+    let anew = lab.changes("docker_compose_v2", &args);
+    assert_ne!(anew["containers"][0]["ID"], up["containers"][0]["ID"]);
+    args["scale"] = json!({"one": 2});
+    let more = lab.changes("docker_compose_v2", &args);
+    assert_eq!(more["containers"].as_array().unwrap().len(), 2);
+    args["state"] = json!("stopped");
+    lab.changes("docker_compose_v2", &args);
+    let old = json!({"project_src": directory.path()});
+    let (outcome, result) = lab.run("docker_compose", old, false);
+    assert!(outcome.changed && !outcome.failed, "{result}");
+    assert!(result["warnings"][0].as_str().unwrap().contains("docker_compose_v2"));
+    lab.changes("docker_compose_v2", &absent);
+    lab.fails(
+        "docker_compose_v2",
+        json!({"project_src": directory.path().join("none")}),
+        "is not a directory",
+    );
+}
+
+#[test]
+#[ignore = "needs a Docker engine: OCPLAY_TEST_DOCKER and OCPLAY_TEST_IMAGE"]
+fn a_login_that_is_refused_leaves_nothing() {
+    let lab = lab();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.json");
+    let args = json!({
+        "registry": "localhost:1", "username": "u", "password": "hunter2", "config_path": path,
+    });
+    let (outcome, result) = lab.run("docker_login", args.clone(), false);
+    assert!(outcome.failed && !path.exists(), "{result}");
+    assert!(!result.to_string().contains("hunter2"), "{result}");
+    // What is noted is known, and goes again.
+    crate::cases::write(&path, r#"{"auths": {"localhost:1": {"auth": "dTpodW50ZXIy"}}, "x": 1}"#);
+    lab.same("docker_login", &args);
+    let out = json!({"registry": "localhost:1", "state": "absent", "config_path": path});
+    lab.changes("docker_login", &out);
+    let left = std::fs::read_to_string(&path).unwrap();
+    assert!(left.contains("\"x\": 1") && !left.contains("dTpod"), "{left}");
+}

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io;
 
+use ocplay_protocol::Diff;
 use serde_json::{Map, Value};
 
 /// Values that a module returns, in the order they were added.
@@ -11,6 +12,9 @@ pub(crate) struct Return {
     pub(crate) values: Map<String, Value>,
     /// Overrides what the harness derives from the verdict.
     pub(crate) changed: Option<bool>,
+    /// In place of the module's description, for changes that only show
+    /// while they are made.
+    pub(crate) diffs: Vec<Diff>,
 }
 
 impl Return {

@@ -127,6 +127,15 @@ impl Look {
         Ok(process::run(&self.context, command)?)
     }
 
+    /// Output of a reporting program that is too much to keep.
+    pub(crate) fn stream(
+        &self,
+        command: &Command,
+        read: &mut dyn FnMut(&mut dyn Read) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        process::stream(&self.context, command, read)
+    }
+
     /// Output of a reporting program, `None` if it is missing or fails.
     pub(crate) fn try_query(&self, argv: &[&str]) -> Option<String> {
         match process::run(&self.context, &Command::new(argv.iter().copied())) {

@@ -23,4 +23,4 @@ pub(crate) use failure::{Explain, Failure, Return};
 pub(crate) use look::{Look, digest, hex, sha1_of};
 pub(crate) use mode::Mode;
 pub(crate) use process::{Command, Output};
-pub(crate) use touch::{Touch, missing_directories, parent, real_path};
+pub(crate) use touch::{Staged, Touch, Unpacked, missing_directories, parent, real_path};

@@ -53,6 +53,10 @@ impl Argument for Mode {
             Self::Preserve => Value::from("preserve"),
         }
     }
+
+    fn blank() -> Self {
+        Self::Preserve
+    }
 }
 
 impl Mode {

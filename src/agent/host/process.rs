@@ -189,6 +189,51 @@ pub(crate) fn run(context: &Context, command: &Command) -> Result<Output, Spawn>
     Ok(output)
 }
 
+/// Runs a program whose output is too much to keep: it is read while it comes.
+pub(crate) fn stream(
+    context: &Context,
+    command: &Command,
+    read: &mut dyn FnMut(&mut dyn Read) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    const MOST_SAID: u64 = 64 << 10;
+    context.go_on()?;
+    let mut child = spawn(context, command)?;
+    let group = i32::try_from(child.id()).unwrap_or(0);
+    context.leash.hold(group);
+    let said = child.stderr.take().map(|pipe| {
+        std::thread::spawn(move || {
+            let mut text = Vec::new();
+            let mut pipe = pipe;
+            // A part is enough to say what is wrong; the rest must not block it.
+            if (&mut pipe).take(MOST_SAID).read_to_end(&mut text).is_ok() {
+                drop(io::copy(&mut pipe, &mut io::sink()));
+            }
+            text
+        })
+    });
+    let done = match child.stdout.take() {
+        Some(mut pipe) => read(&mut pipe),
+        None => Ok(()),
+    };
+    if done.is_err() {
+        super::channel::kill_group(group);
+    }
+    let status = child.wait();
+    context.leash.release(group);
+    let stderr = said.and_then(|thread| thread.join().ok()).unwrap_or_default();
+    if context.leash.is_cancelled() {
+        return Err(cancelled());
+    }
+    let status = status.explain("wait for a program")?;
+    if !status.success() {
+        let text = String::from_utf8_lossy(&stderr);
+        if !text.trim().is_empty() {
+            return Err(Failure::new(format!("{}: {}", command.line(), text.trim())));
+        }
+    }
+    done
+}
+
 /// The program with its arguments, environment and directory set.
 pub(super) fn prepare(
     context: &Context,

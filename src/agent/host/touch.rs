@@ -53,6 +53,15 @@ impl Staged {
     }
 }
 
+/// How a file of an archive shall look.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unpacked {
+    pub(crate) mode: u32,
+    pub(crate) uid: Option<u32>,
+    pub(crate) gid: Option<u32>,
+    pub(crate) modified: Option<SystemTime>,
+}
+
 /// A staged program, ready to run.
 pub(crate) struct Script(tempfile::TempPath);
 
@@ -368,6 +377,14 @@ impl Touch {
         removed.explain(format_args!("remove {}", path.display()))
     }
 
+    /// Removes a directory, but only if nothing is in it.
+    pub(crate) fn remove_empty(&mut self, path: &Path) -> Result<(), Failure> {
+        match std::fs::remove_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.explain(format_args!("remove {}", path.display())),
+        }
+    }
+
     /// A fresh file or directory that stays.
     pub(crate) fn temporary(
         &mut self,
@@ -428,6 +445,39 @@ impl Touch {
             .open(path)
             .map(drop)
             .explain(format_args!("create {}", path.display()))
+    }
+
+    /// A file of an archive: written beside its place and put there at once,
+    /// but not forced to the disk one by one.
+    pub(crate) fn unpack(
+        &mut self,
+        path: &Path,
+        content: &mut dyn io::Read,
+        looks: &Unpacked,
+    ) -> Result<(), Failure> {
+        let what = || format!("write {}", path.display());
+        let mut content = content;
+        let mut staged = self.stage(parent(path))?;
+        self.pour(&mut staged, &mut content)?;
+        let file = staged.0.as_file();
+        if looks.uid.is_some() || looks.gid.is_some() {
+            rustix::fs::fchown(
+                file,
+                looks.uid.map(Uid::from_raw),
+                looks.gid.map(Gid::from_raw),
+            )
+            .explain(what())?;
+        }
+        rustix::fs::fchmod(file, Bits::from_raw_mode(looks.mode)).explain(what())?;
+        if let Some(modified) = looks.modified {
+            file.set_modified(modified).explain(what())?;
+        }
+        staged
+            .0
+            .persist(path)
+            .map(drop)
+            .map_err(|failed| failed.error)
+            .explain(what())
     }
 
     /// Sets both times to the present.

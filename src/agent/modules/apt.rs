@@ -139,6 +139,14 @@ pub(super) fn wish(names: &[String], state: State) -> Args {
     }
 }
 
+/// Updates the package lists for another module.
+pub(super) fn refresh(retries: i64, most_delay: i64, touch: &mut Touch) -> Result<(), Failure> {
+    let mut args = wish(&[], State::Present);
+    args.update_cache_retries = retries;
+    args.update_cache_retry_max_delay = most_delay;
+    tool::update(&args, true, touch)
+}
+
 impl Module for Apt {
     const NAME: &'static str = "apt";
     type Args = Args;
@@ -234,7 +242,7 @@ impl Module for Apt {
             ..
         } = plan;
         if update {
-            tool::update(&args, touch)?;
+            tool::update(&args, false, touch)?;
             let nothing_else = actions.is_empty()
                 && args.name.iter().all(String::is_empty)
                 && args.deb.is_none()

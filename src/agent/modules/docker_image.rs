@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Module, Verdict};
 use crate::docker::build::{self, Build};
-use crate::docker::{Engine, Line, archive, complaint, docker_arguments, reference};
+use crate::docker::{Connection, Engine, Line, archive, complaint, docker_arguments, reference};
 use crate::host::{Failure, Look, Output, Return, Touch};
 
 choices! {
@@ -64,7 +64,7 @@ docker_arguments! {
 pub(super) struct DockerImage;
 
 /// One thing to do.
-enum Act {
+pub(super) enum Act {
     /// Brings the image; what it brings decides whether something changed.
     Bring(Line, String),
     /// A line, what it does, and what is reported.
@@ -77,8 +77,20 @@ pub(super) struct Plan {
     engine: Option<Engine>,
     name: String,
     before: Option<Value>,
-    acts: Vec<Act>,
+    pub(super) acts: Vec<Act>,
     absent: bool,
+}
+
+/// The wish of a module that is a part of this one.
+pub(super) fn wish(mut given: Value, connection: Connection) -> Result<Args, Failure> {
+    use ocplay_protocol::Arguments;
+    given["docker_host"] = json!(connection.host);
+    given["api_version"] = json!(connection.api_version);
+    given["timeout"] = json!(connection.timeout);
+    let given = given.as_object().cloned().unwrap_or_default();
+    let given = given.into_iter().filter(|(_, value)| !value.is_null());
+    <Args as Arguments>::read(given.collect())
+        .map_err(|problems| Failure::new(ocplay_protocol::catalogue::join(&problems)))
 }
 
 struct Job<'a> {

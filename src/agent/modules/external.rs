@@ -101,7 +101,7 @@ impl Module for External {
                 if !failed {
                     return Ok(Return {
                         changed: Some(changed),
-                        values,
+                        values, ..Return::default()
                     });
                 }
                 let message = match values.remove("msg") {

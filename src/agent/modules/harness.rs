@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use ocplay_protocol::{ArgKind, Arguments, ModuleInfo, Outcome, Place, catalogue, coerce};
+use ocplay_protocol::argument::{Field, Paths, field};
+use ocplay_protocol::{Arguments, ModuleInfo, Outcome, Place, catalogue, coerce};
 use serde_json::{Map, Value};
 
 use super::{Module, Verdict};
@@ -65,9 +66,16 @@ fn info<M: Module>() -> ModuleInfo {
 fn run<M: Module>(args: &str, context: Context) -> Outcome {
     let mut outcome = Outcome::default();
     let result = steps::<M>(args, context, &mut outcome);
+    finish(outcome, result)
+}
+
+fn finish(mut outcome: Outcome, result: Result<Return, Failure>) -> Outcome {
     match result {
         Ok(values) => {
             outcome.changed = values.changed.unwrap_or(outcome.changed);
+            if !values.diffs.is_empty() {
+                outcome.diff = values.diffs;
+            }
             if !outcome.changed {
                 outcome.diff.clear();
             }
@@ -97,7 +105,8 @@ fn steps<M: Module>(
     outcome: &mut Outcome,
 ) -> Result<Return, Failure> {
     let look = Look::new(Arc::new(context));
-    let args = read::<M>(args, &look)?;
+    let given = prepare(args, M::Args::FIELDS, &look)?;
+    let args = M::Args::read(given).map_err(|problems| Failure::new(catalogue::join(&problems)))?;
     match M::check(&args, &look)? {
         Verdict::Same(values) => Ok(values),
         Verdict::Skip(values) => {
@@ -118,14 +127,7 @@ fn steps<M: Module>(
         Verdict::MustRun(plan) => {
             if look.is_check() {
                 outcome.skipped = true;
-                return Ok(Return::new()
-                    .with("rc", 0)
-                    .with("stdout", "")
-                    .with("stderr", "")
-                    .with(
-                        "msg",
-                        format!("remote module ({}) does not support check mode", M::NAME),
-                    ));
+                return Ok(not_tried(M::NAME));
             }
             outcome.changed = true;
             if look.wants_diff() {
@@ -136,38 +138,49 @@ fn steps<M: Module>(
     }
 }
 
-fn read<M: Module>(args: &str, look: &Look) -> Result<M::Args, Failure> {
+/// What a module that cannot be rehearsed says instead.
+fn not_tried(name: &str) -> Return {
+    Return::new()
+        .with("rc", 0)
+        .with("stdout", "")
+        .with("stderr", "")
+        .with(
+            "msg",
+            format!("remote module ({name}) does not support check mode"),
+        )
+}
+
+fn prepare(args: &str, fields: &[Field], look: &Look) -> Result<Map<String, Value>, Failure> {
     let mut given: Map<String, Value> = serde_json::from_str(args).map_err(|error| {
         Failure::new(format!(
             "the arguments are no JSON object ({error}); this is a bug of ocplay"
         ))
     })?;
-    let infos = M::Args::infos();
     for (name, value) in &mut given {
-        if let Some(info) = catalogue::find(&infos, name) {
-            expand_paths(&info.kind, value, look);
+        if let Some(field) = field(fields, name) {
+            expand_paths(field.paths, value, look);
         }
     }
-    M::Args::read(given).map_err(|problems| Failure::new(catalogue::join(&problems)))
+    Ok(given)
 }
 
 /// Replaces `~` and `$NAME` in arguments that are paths.
-fn expand_paths(kind: &ArgKind, value: &mut Value, look: &Look) {
-    match (kind, value) {
-        (ArgKind::Path, Value::String(path)) if path.contains(['~', '$']) => {
+fn expand_paths(paths: Paths, value: &mut Value, look: &Look) {
+    match (paths, value) {
+        (Paths::One, Value::String(path)) if path.contains(['~', '$']) => {
             *path = look.expand(path);
         }
         // A text stands for a list, too.
-        (ArgKind::List(kind), value @ Value::String(_)) if **kind == ArgKind::Path => {
+        (Paths::Many, value @ Value::String(_)) => {
             if let Ok(items) = coerce::list(value) {
                 let mut items = Value::Array(items);
-                expand_paths(&ArgKind::List(kind.clone()), &mut items, look);
+                expand_paths(Paths::Many, &mut items, look);
                 *value = items;
             }
         }
-        (ArgKind::List(kind), Value::Array(items)) => {
+        (Paths::Many, Value::Array(items)) => {
             for item in items {
-                expand_paths(kind, item, look);
+                expand_paths(Paths::One, item, look);
             }
         }
         _ => {}

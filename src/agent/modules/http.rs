@@ -311,6 +311,36 @@ impl Call {
     }
 }
 
+/// A small file such as a key; only an answer of 200 is one.
+pub(super) fn small_file(look: &Look, url: &str, validate: bool) -> Result<Vec<u8>, Failure> {
+    const MOST: u64 = 16 << 20;
+    let call = Call {
+        url: url.to_owned(),
+        validate,
+        timeout: Duration::from_secs(30),
+        ..Call::default()
+    }
+    .discreet();
+    let answer = call.send(look)?;
+    if answer.status != 200 {
+        return Err(Failure::new(format!(
+            "Failed to download {}: it answered {} {}",
+            call.url, answer.status, answer.reason
+        ))
+        .with("status_code", answer.status));
+    }
+    let mut data = Vec::new();
+    answer
+        .body
+        .take(MOST + 1)
+        .read_to_end(&mut data)
+        .explain(format_args!("read {}", call.url))?;
+    if data.len() as u64 > MOST {
+        return Err(Failure::new(format!("{} is larger than 16 MiB", call.url)));
+    }
+    Ok(data)
+}
+
 /// What is wrong with a certificate, in words that help.
 fn certificate_trouble(text: &str) -> Option<&'static str> {
     let known = [

@@ -19,12 +19,13 @@ pub(crate) struct Wish {
 }
 
 /// Modules whose work is in part the controller's.
-const ATTENDED: [&str; 9] = [
+const ATTENDED: [&str; 10] = [
     "assemble",
     "async_status",
     "copy",
     "fetch",
     "gather_facts",
+    "patch",
     "raw",
     "script",
     "template",

@@ -5,6 +5,7 @@
 mod add_host;
 mod assemble;
 mod assert;
+mod carried;
 mod copy;
 mod debug;
 pub(crate) mod detached;
@@ -18,9 +19,11 @@ mod include;
 mod include_vars;
 mod meta;
 mod pause;
+mod reboot;
 mod script;
 mod set_fact;
 mod set_stats;
+mod synchronize;
 mod template;
 mod user;
 mod validate_argument_spec;
@@ -77,8 +80,13 @@ pub fn catalogue() -> Vec<ModuleInfo> {
         info::<group_by::Args>("group_by", false, false),
         info::<include_vars::Args>("include_vars", true, false),
         info::<pause::Args>("pause", false, false),
+        info::<reboot::Args>("reboot", false, false),
         info::<set_fact::Args>("set_fact", false, true),
         info::<set_stats::Args>("set_stats", false, false),
+        ModuleInfo {
+            collection: "ansible.posix",
+            ..info::<synchronize::Args>("synchronize", false, false)
+        },
         info::<template::Args>("template", false, false),
         info::<validate_argument_spec::Args>("validate_argument_spec", false, false),
         info::<wait_for_connection::Args>("wait_for_connection", false, false),
@@ -106,6 +114,7 @@ pub(crate) async fn run(call: &Call<'_>) -> ActionOutcome {
         "assemble" => assemble::run(call).await,
         "async_status" => detached::status(call).await,
         "assert" => assert::run(call),
+        module @ ("unarchive" | "patch") => carried::run(call, module).await,
         "copy" => copy::run(call).await,
         "debug" => debug::run(call),
         "fail" => fail::run(call),
@@ -119,7 +128,9 @@ pub(crate) async fn run(call: &Call<'_>) -> ActionOutcome {
         "pause" => pause::run(call).await,
         "script" => script::run(call).await,
         "set_fact" => set_fact::run(call),
+        "reboot" => reboot::run(call).await,
         "set_stats" => set_stats::run(call),
+        "synchronize" => synchronize::run(call).await,
         "template" => template::run(call).await,
         "validate_argument_spec" => validate_argument_spec::run(call),
         "wait_for_connection" => wait_for_connection::run(call).await,

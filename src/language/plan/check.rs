@@ -496,9 +496,20 @@ impl Checker<'_> {
                 ocplay_protocol::coerce::boolean(&arg.value.to_json()) != Ok(false)
             })
         };
+        let falsy = |name: &str| {
+            planned.task.action.arg(name).is_some_and(|arg| {
+                ocplay_protocol::coerce::boolean(&arg.value.to_json()) != Ok(true)
+            })
+        };
         let (kind, literal) = match planned.module() {
             "template" => ("templates", Self::literal(planned, &["src"])),
             "copy" if !truthy("remote_src") => ("files", Self::literal(planned, &["src"])),
+            "patch" if !truthy("remote_src") => {
+                ("files", Self::literal(planned, &["src", "patchfile"]))
+            }
+            "unarchive" if !truthy("remote_src") && !falsy("copy") => {
+                ("files", Self::literal(planned, &["src"]))
+            }
             "script" => {
                 let raw = planned.task.action.raw.as_ref();
                 let line = raw.and_then(|raw| Some((raw.value.as_str()?, &raw.span)));

@@ -102,6 +102,9 @@ impl Argument for Pull {
             Self::Always => "always",
         })
     }
+    fn blank() -> Self {
+        Self::Missing
+    }
 }
 
 arguments! {

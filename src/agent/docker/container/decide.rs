@@ -76,8 +76,8 @@ impl Decision {
 
 /// The name of the option that a name or alias stands for.
 fn option(name: &str) -> Option<&'static str> {
-    let infos = <Args as ocplay_protocol::Arguments>::infos();
-    ocplay_protocol::catalogue::find(&infos, name).map(|info| info.name)
+    let fields = <Args as ocplay_protocol::Arguments>::FIELDS;
+    ocplay_protocol::argument::field(fields, name).map(|field| field.name)
 }
 
 /// Decides. Pure: the same in check mode, in a run and in a test.

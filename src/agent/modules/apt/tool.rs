@@ -178,7 +178,9 @@ pub(super) fn has_lists() -> bool {
 }
 
 /// Fetches the lists, again after a failure that may pass.
-pub(super) fn update(args: &Args, touch: &mut Touch) -> Result<(), Failure> {
+/// Brings the package lists. Unless it is strict, old ones do where one of
+/// several sources cannot be had.
+pub(super) fn update(args: &Args, strict: bool, touch: &mut Touch) -> Result<(), Failure> {
     let command = command(args, &["update"]);
     let mut delay = 1;
     let mut attempt = 0;
@@ -192,7 +194,7 @@ pub(super) fn update(args: &Args, touch: &mut Touch) -> Result<(), Failure> {
         }
         attempt += 1;
         if attempt > args.update_cache_retries {
-            if output.ok() && has_lists() {
+            if output.ok() && has_lists() && !strict {
                 return Ok(());
             }
             let mut failure = failure(&output, "update the package lists", &["update"]);

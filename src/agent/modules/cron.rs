@@ -1,0 +1,390 @@
+//! `cron`: jobs and variables of a crontab.
+
+use std::path::{Path, PathBuf};
+
+use ocplay_protocol::Diff;
+
+use super::acts::{Acts, acting, command};
+use super::steps::{Body, Placement, Step};
+use super::{Module, Verdict};
+use crate::host::{Failure, Look, Mode, Return, Settled, accounts};
+
+ocplay_protocol::choices! {
+    /// Wanted state.
+    pub(super) enum State { Present = "present", Absent = "absent" }
+}
+
+ocplay_protocol::choices! {
+    /// Times that have a name.
+    pub(super) enum Special {
+        Annually = "annually",
+        Daily = "daily",
+        Hourly = "hourly",
+        Monthly = "monthly",
+        Reboot = "reboot",
+        Weekly = "weekly",
+        Yearly = "yearly",
+    }
+}
+
+ocplay_protocol::arguments! {
+    /// Manages jobs and variables of a user's crontab or of a file in /etc/cron.d. A job is known
+    /// by the comment above it, which holds its name.
+    pub(super) struct Args {
+        /// Name of the job, or of the variable with env.
+        name: String,
+        /// User whose crontab it is; with cron_file, the user that the job runs as.
+        user: Option<String>,
+        /// The command, or the variable's value.
+        job: Option<String> ["value"],
+        /// Whether it shall be there.
+        state: State = State::Present,
+        /// A file in /etc/cron.d, or an absolute path, instead of a user's crontab.
+        cron_file: Option<PathBuf>,
+        /// Keep a copy of the old crontab.
+        backup: bool = false,
+        /// Minute, 0-59.
+        minute: String = "*".to_owned(),
+        /// Hour, 0-23.
+        hour: String = "*".to_owned(),
+        /// Day of the month, 1-31.
+        day: String ["dom"] = "*".to_owned(),
+        /// Month, 1-12 or a name.
+        month: String = "*".to_owned(),
+        /// Day of the week, 0-6 with Sunday as 0, or a name.
+        weekday: String ["dow"] = "*".to_owned(),
+        /// A time that has a name.
+        special_time: Option<Special>,
+        /// Keep the job, but commented out.
+        disabled: bool = false,
+        /// Manage a variable instead of a job.
+        env: bool = false,
+        /// Variable behind which a new one goes.
+        insertafter: Option<String>,
+        /// Variable before which a new one goes.
+        insertbefore: Option<String>,
+    }
+}
+
+pub(super) struct Cron;
+
+const MARK: &str = "#Ansible: ";
+
+/// The lines of a crontab and what is done with them.
+struct Table {
+    lines: Vec<String>,
+}
+
+impl Table {
+    fn position(&self, name: &str) -> Option<usize> {
+        self.lines
+            .iter()
+            .position(|line| line.strip_prefix(MARK) == Some(name))
+    }
+
+    fn variable(&self, name: &str) -> Option<usize> {
+        let is_it = |line: &String| {
+            line.strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with('='))
+        };
+        self.lines.iter().position(is_it)
+    }
+
+    fn set_job(&mut self, name: &str, job: &str) {
+        let mark = format!("{MARK}{name}");
+        match self.position(name) {
+            Some(at) if at + 1 < self.lines.len() => job.clone_into(&mut self.lines[at + 1]),
+            Some(_) => self.lines.push(job.to_owned()),
+            None => {
+                // The same line without a name gets one.
+                let bare = (0..self.lines.len()).find(|at| {
+                    self.lines[*at] == job && (*at == 0 || !self.lines[*at - 1].starts_with(MARK))
+                });
+                match bare {
+                    Some(at) => self.lines.insert(at, mark),
+                    None => self.lines.extend([mark, job.to_owned()]),
+                }
+            }
+        }
+    }
+
+    fn remove_job(&mut self, name: &str) {
+        while let Some(at) = self.position(name) {
+            let end = (at + 2).min(self.lines.len());
+            self.lines.drain(at..end);
+        }
+    }
+
+    fn set_variable(&mut self, args: &Args, line: String) -> Result<(), Failure> {
+        if let Some(at) = self.variable(&args.name) {
+            self.lines[at] = line;
+            return Ok(());
+        }
+        let (other, offset) = match (&args.insertafter, &args.insertbefore) {
+            (Some(other), _) => (other, 1),
+            (None, Some(other)) => (other, 0),
+            (None, None) => {
+                self.lines.insert(0, line);
+                return Ok(());
+            }
+        };
+        let at = self
+            .variable(other)
+            .ok_or_else(|| Failure::new(format!("Variable named '{other}' not found.")))?;
+        self.lines.insert(at + offset, line);
+        Ok(())
+    }
+
+    fn render(&self) -> String {
+        let text = self.lines.join("\n");
+        let text = text.trim_end_matches(['\n', '\r']);
+        if text.is_empty() {
+            return String::new();
+        }
+        format!("{text}\n")
+    }
+}
+
+/// The head that some versions of crontab print above the table.
+fn is_banner(line: &str) -> bool {
+    line.starts_with("# DO NOT EDIT THIS FILE - edit the master and reinstall.")
+        || (line.starts_with("# (/tmp/") && line.contains("installed on"))
+        || (line.starts_with("# (") && line.contains("version"))
+}
+
+fn check_words(args: &Args) -> Result<(), Failure> {
+    let wrong = |text: &str| Err(Failure::new(text));
+    let times = [
+        &args.minute,
+        &args.hour,
+        &args.day,
+        &args.month,
+        &args.weekday,
+    ];
+    if args.special_time.is_some() && times.iter().any(|time| *time != "*") {
+        return wrong(
+            "You cannot combine special_time with any of the time or day/date parameters.",
+        );
+    }
+    if args.insertafter.is_some() && args.insertbefore.is_some() {
+        return wrong("parameters are mutually exclusive: insertafter|insertbefore");
+    }
+    if args.cron_file.as_deref() == Some(Path::new("/etc/crontab")) {
+        return wrong("Will not manage /etc/crontab via cron_file, see documentation.");
+    }
+    if args.env && args.name.contains(' ') {
+        return wrong("Invalid name for environment variable");
+    }
+    if args.state == State::Present {
+        if args.cron_file.is_some() && args.user.is_none() {
+            return wrong("To use cron_file=... parameter you must specify user=... as well");
+        }
+        if args.job.is_none() {
+            return wrong("You must specify 'job' to install a new cron job or variable");
+        }
+        if (args.insertafter.is_some() || args.insertbefore.is_some()) && !args.env {
+            return wrong("Insertafter and insertbefore parameters are valid only with env=yes");
+        }
+    }
+    Ok(())
+}
+
+fn job_line(args: &Args) -> String {
+    let job = args
+        .job
+        .as_deref()
+        .unwrap_or_default()
+        .trim_matches(['\r', '\n']);
+    let when = match args.special_time {
+        Some(special) => format!("@{}", special.word()),
+        None => format!(
+            "{} {} {} {} {}",
+            args.minute, args.hour, args.day, args.month, args.weekday
+        ),
+    };
+    let user = match (&args.cron_file, &args.user) {
+        (Some(_), Some(user)) => format!(" {user}"),
+        _ => String::new(),
+    };
+    let off = if args.disabled { "#" } else { "" };
+    format!("{off}{when}{user} {job}")
+}
+
+/// The words that select the user's crontab.
+fn crontab(args: &Args, look: &Look, last: &str) -> Vec<String> {
+    let mut words = vec!["crontab".to_owned()];
+    let own = look
+        .user_of(rustix::process::geteuid().as_raw())
+        .map(|user: accounts::User| user.name);
+    if let Some(user) = args
+        .user
+        .as_ref()
+        .filter(|user| Some(*user) != own.as_ref())
+    {
+        words.extend(["-u".to_owned(), user.clone()]);
+    }
+    words.push(last.to_owned());
+    words
+}
+
+impl Module for Cron {
+    const NAME: &'static str = "cron";
+    type Args = Args;
+    acting!();
+
+    fn check(args: &Args, look: &Look) -> Result<Verdict<Acts>, Failure> {
+        check_words(args)?;
+        super::acts::need(look, "crontab", "cron (cronie on others)")?;
+        let file = args
+            .cron_file
+            .as_ref()
+            .map(|file| Path::new("/etc/cron.d").join(file));
+        let existing = match &file {
+            Some(file) => look.read_text(file)?.unwrap_or_default(),
+            None => {
+                let output = look.query(crontab(args, look, "-l"))?;
+                match output.code {
+                    // 1 also says that there is no crontab yet.
+                    0 => output.out(),
+                    1 if output.err().contains("no crontab") || output.stderr.is_empty() => {
+                        String::new()
+                    }
+                    _ => {
+                        let message = format!("Unable to read crontab: {}", output.complaint());
+                        return Err(output.failure(message));
+                    }
+                }
+            }
+        };
+        let mut before: Vec<String> = existing.lines().map(str::to_owned).collect();
+        let banners = before
+            .iter()
+            .take(3)
+            .take_while(|line| is_banner(line))
+            .count();
+        if file.is_none() {
+            before.drain(..banners);
+        }
+        let shown_before: String = before.iter().map(|line| format!("{line}\n")).collect();
+        let mut table = Table { lines: before };
+        let mut result = Return::new();
+        match (args.env, args.state) {
+            (true, State::Present) => {
+                let value = args.job.as_deref().unwrap_or_default();
+                table.set_variable(args, format!("{}=\"{value}\"", args.name))?;
+            }
+            (true, State::Absent) => {
+                while let Some(at) = table.variable(&args.name) {
+                    table.lines.remove(at);
+                }
+            }
+            (false, State::Present) => {
+                let line = job_line(args);
+                if line.contains(['\n', '\r']) {
+                    result = result.warn("Job should not contain line breaks");
+                }
+                table.set_job(&args.name, &line);
+            }
+            (false, State::Absent) => table.remove_job(&args.name),
+        }
+        if let Some(name) = file.as_deref().and_then(Path::file_name) {
+            let name = name.to_string_lossy();
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+            if !name.chars().all(plain) {
+                result = result.warn(format!(
+                    "Filename portion of cron_file (\"{name}\") should consist solely of upper- \
+                     and lower-case letters, digits, underscores, and hyphens"
+                ));
+            }
+        }
+        let names = |lines: &[String]| -> Vec<String> {
+            lines
+                .iter()
+                .filter_map(|line| line.strip_prefix(MARK).map(str::to_owned))
+                .collect()
+        };
+        let variables: Vec<String> = table
+            .lines
+            .iter()
+            .filter_map(|line| {
+                let (name, _) = line.split_once('=')?;
+                (!name.contains(char::is_whitespace)).then(|| name.to_owned())
+            })
+            .collect();
+        result = result
+            .with("jobs", names(&table.lines))
+            .with("envs", variables);
+        let after = table.render();
+        let mut acts = Acts::new(result);
+        // A missing newline at the end is mended too.
+        if after == shown_before && (existing.is_empty() || existing.ends_with('\n')) {
+            return Ok(acts.verdict());
+        }
+        let header = match (&file, &args.user) {
+            (Some(file), _) => file.display().to_string(),
+            (None, Some(user)) => format!("crontab for user \"{user}\""),
+            (None, None) => "crontab".to_owned(),
+        };
+        acts.diff(Diff::text(&header, shown_before, after.clone()));
+        match &file {
+            Some(file) if after.is_empty() && args.state == State::Absent && !args.env => {
+                acts.step(Step::Remove(file.clone()));
+                acts.result(|result| {
+                    result
+                        .with("cron_file", file.to_string_lossy())
+                        .with("state", "absent")
+                });
+            }
+            Some(file) => acts.step(Step::Place(Placement {
+                body: Body::Bytes(after.into_bytes()),
+                path: file.clone(),
+                wanted: Settled {
+                    mode: look.stat(file)?.is_none().then_some(Mode::Bits(0o644)),
+                    ..Settled::default()
+                },
+                backup: args.backup,
+                validate: None,
+            })),
+            None => {
+                if args.backup {
+                    let old = existing.clone();
+                    acts.body(move |touch| {
+                        let path = touch.temporary(&std::env::temp_dir(), "crontab", "", false)?;
+                        touch.write(&path, old.as_bytes(), &Settled::default())?;
+                        Ok(Return::new().with("backup_file", path.to_string_lossy()))
+                    });
+                }
+                let install = command(crontab(args, look, "-")).stdin(after);
+                acts.run(install, "install the new crontab");
+            }
+        }
+        Ok(acts.verdict())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_without_a_name_gets_one() {
+        let mut table = Table {
+            lines: vec!["# mine".into(), "* * * * * true".into()],
+        };
+        table.set_job("x", "* * * * * true");
+        assert_eq!(table.render(), "# mine\n#Ansible: x\n* * * * * true\n");
+        table.set_job("x", "0 * * * * true");
+        assert_eq!(table.render(), "# mine\n#Ansible: x\n0 * * * * true\n");
+        table.remove_job("x");
+        assert_eq!(table.render(), "# mine\n");
+    }
+
+    #[test]
+    fn banners() {
+        assert!(is_banner(
+            "# DO NOT EDIT THIS FILE - edit the master and reinstall."
+        ));
+        assert!(is_banner("# (/tmp/x installed on Mon Jan 1)"));
+        assert!(!is_banner("# (a comment)"));
+    }
+}
