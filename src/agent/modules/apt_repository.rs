@@ -115,6 +115,9 @@ fn edited(text: &str, wanted: &str, present: bool) -> Option<String> {
     changed.then_some(out)
 }
 
+/// A file, its old and its new content; no new content is no file.
+type Change = (PathBuf, String, Option<String>);
+
 struct Ppa {
     owner: String,
     name: String,
@@ -187,8 +190,7 @@ impl Module for AptRepository {
         let mut files = vec![PathBuf::from(LIST)];
         files.extend(glob::expand(&format!("{FOLDER}/*.list")));
         let mut there = false;
-        // Path, old and new content; no content is no file.
-        let mut changes: Vec<(PathBuf, String, Option<String>)> = Vec::new();
+        let mut changes: Vec<Change> = Vec::new();
         for path in files {
             let Some(text) = look.read_text(&path)? else {
                 continue;
@@ -225,15 +227,15 @@ impl Module for AptRepository {
             after.push('\n');
             changes.push((path, text, Some(after)));
         }
-        let names = |test: &dyn Fn(&(PathBuf, String, Option<String>)) -> bool| -> Vec<String> {
+        let names = |test: fn(&Change) -> bool| -> Vec<String> {
             changes
                 .iter()
                 .filter(|change| test(change))
                 .map(|(path, ..)| path.to_string_lossy().into_owned())
                 .collect()
         };
-        let added = names(&|(path, before, _)| before.is_empty() && !path.exists());
-        let removed = names(&|(_, _, after)| after.is_none());
+        let added = names(|(path, before, _)| before.is_empty() && !path.exists());
+        let removed = names(|(_, _, after)| after.is_none());
         let result = Return::new()
             .with("repo", args.repo.as_str())
             .with("state", args.state.word())

@@ -102,7 +102,10 @@ docker_arguments! {
 
 pub(super) struct DockerImageBuild;
 
-fn secret_words(args: &Args) -> Result<(Vec<String>, Vec<(String, String)>), Failure> {
+/// Words of the command line, and variables of its environment.
+type Words = (Vec<String>, Vec<(String, String)>);
+
+fn secret_words(args: &Args) -> Result<Words, Failure> {
     let (mut words, mut environment) = (Vec::new(), Vec::new());
     for (index, secret) in args.secrets.iter().flatten().enumerate() {
         let missing = |what: &str| Failure::new(format!("the secret {} has no {what}", secret.id));
