@@ -3,6 +3,8 @@
 //! rsync runs where the task is delegated to, by default on the controller,
 //! and reaches the host by ssh.
 
+use std::sync::Arc;
+
 use ocplay_language::value::Value;
 use ocplay_protocol::{Diff, Request, arguments, choices};
 
@@ -130,13 +132,13 @@ pub(super) async fn run(call: &Call<'_>) -> ActionOutcome {
     // Who runs rsync.
     let (worker, runner) = match delegate {
         Some(name) => match call.target() {
-            Ok((target, _)) => (name.to_owned(), target),
+            Ok((target, _)) => (Arc::<str>::from(name), target),
             Err(outcome) => return *outcome,
         },
         None => {
             let local = Some("local".to_owned());
             match Target::from_variables("localhost", &Controller, options, None, local, None) {
-                Ok(target) => ("localhost".to_owned(), target),
+                Ok(target) => (Arc::from("localhost"), target),
                 Err(error) => return ActionOutcome::failure(error.to_string()),
             }
         }
