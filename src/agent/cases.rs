@@ -144,13 +144,15 @@ impl Case<'_> {
 
     /// Why the case cannot be run here.
     fn missing(&self) -> Option<String> {
-        if self.get("host") == json!(true) && std::env::var_os("OCPLAY_TEST_DISPOSABLE").is_none()
-        {
+        if self.get("host") == json!(true) && std::env::var_os("OCPLAY_TEST_DISPOSABLE").is_none() {
             return Some("it changes the host itself (OCPLAY_TEST_DISPOSABLE)".to_owned());
         }
         let path = std::env::var("PATH").unwrap_or_default();
         let programs: Vec<String> = match self.get("needs") {
-            Value::Array(all) => all.iter().map(|name| name.as_str().unwrap().into()).collect(),
+            Value::Array(all) => all
+                .iter()
+                .map(|name| name.as_str().unwrap().into())
+                .collect(),
             _ => Vec::new(),
         };
         programs

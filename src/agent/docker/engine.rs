@@ -196,9 +196,7 @@ impl Engine {
                 .iter()
                 .map(|value| match value {
                     Value::Bool(on) => Value::from(on.to_string()),
-                    other => Value::from(
-                        ocplay_protocol::coerce::text(other).unwrap_or_default(),
-                    ),
+                    other => Value::from(ocplay_protocol::coerce::text(other).unwrap_or_default()),
                 })
                 .collect();
             all.insert(name.clone(), Value::Array(values));

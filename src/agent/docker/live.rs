@@ -525,7 +525,12 @@ fn the_life_of_a_project() {
     let old = json!({"project_src": directory.path()});
     let (outcome, result) = lab.run("docker_compose", old, false);
     assert!(outcome.changed && !outcome.failed, "{result}");
-    assert!(result["warnings"][0].as_str().unwrap().contains("docker_compose_v2"));
+    assert!(
+        result["warnings"][0]
+            .as_str()
+            .unwrap()
+            .contains("docker_compose_v2")
+    );
     lab.changes("docker_compose_v2", &absent);
     lab.fails(
         "docker_compose_v2",
@@ -547,10 +552,16 @@ fn a_login_that_is_refused_leaves_nothing() {
     assert!(outcome.failed && !path.exists(), "{result}");
     assert!(!result.to_string().contains("hunter2"), "{result}");
     // What is noted is known, and goes again.
-    crate::cases::write(&path, r#"{"auths": {"localhost:1": {"auth": "dTpodW50ZXIy"}}, "x": 1}"#);
+    crate::cases::write(
+        &path,
+        r#"{"auths": {"localhost:1": {"auth": "dTpodW50ZXIy"}}, "x": 1}"#,
+    );
     lab.same("docker_login", &args);
     let out = json!({"registry": "localhost:1", "state": "absent", "config_path": path});
     lab.changes("docker_login", &out);
     let left = std::fs::read_to_string(&path).unwrap();
-    assert!(left.contains("\"x\": 1") && !left.contains("dTpod"), "{left}");
+    assert!(
+        left.contains("\"x\": 1") && !left.contains("dTpod"),
+        "{left}"
+    );
 }

@@ -220,7 +220,9 @@ pub(crate) fn stream(
     }
     let status = child.wait();
     context.leash.release(group);
-    let stderr = said.and_then(|thread| thread.join().ok()).unwrap_or_default();
+    let stderr = said
+        .and_then(|thread| thread.join().ok())
+        .unwrap_or_default();
     if context.leash.is_cancelled() {
         return Err(cancelled());
     }

@@ -85,11 +85,7 @@ impl Work {
 }
 
 impl Step {
-    pub(super) fn run(
-        self,
-        touch: &mut Touch,
-        backups: &mut Vec<PathBuf>,
-    ) -> Result<(), Failure> {
+    pub(super) fn run(self, touch: &mut Touch, backups: &mut Vec<PathBuf>) -> Result<(), Failure> {
         match self {
             Self::Remove(path) => touch.remove(&path),
             Self::Directories(path, wanted) => touch.make_directories(&path, &wanted).map(drop),
