@@ -95,7 +95,7 @@ pub(crate) struct CommonArgs {
     /// Whom to become.
     #[arg(long, value_name = "USER")]
     pub(crate) become_user: Option<String>,
-    /// How to become: sudo.
+    /// How to become: sudo, su or doas.
     #[arg(long, value_name = "METHOD")]
     pub(crate) become_method: Option<String>,
     /// Ask for the password of sudo.
@@ -116,7 +116,7 @@ pub(crate) struct CommonArgs {
     /// Private key to log in with.
     #[arg(long, visible_alias = "key-file", value_name = "FILE")]
     pub(crate) private_key: Option<PathBuf>,
-    /// Kind of connection: ssh or local.
+    /// Kind of connection: ssh, local, docker, podman or chroot.
     #[arg(short, long, value_name = "KIND")]
     pub(crate) connection: Option<String>,
     /// Seconds to wait for a connection (10).

@@ -222,11 +222,13 @@ impl Evaluator<'_> {
             options.becoming.method.as_ref(),
             "sudo",
         )?;
+        let method = method.rsplit('.').next().unwrap_or(&method).to_owned();
+        let own = |word: &str| format!("ansible_{method}_{word}");
         let flags = pick(
-            variable(&["ansible_sudo_flags", "ansible_become_flags"])?,
+            variable(&[&own("flags"), "ansible_become_flags"])?,
             Keyword::BecomeFlags,
             options.becoming.flags.as_ref(),
-            "-H -S",
+            if method == "sudo" { "-H -S" } else { "" },
         )?;
         let flags: Vec<&str> = flags
             .split_whitespace()
@@ -234,7 +236,7 @@ impl Evaluator<'_> {
             .collect();
         Ok(Some(Become {
             user: pick(
-                variable(&["ansible_become_user"])?,
+                variable(&[&own("user"), "ansible_become_user"])?,
                 Keyword::BecomeUser,
                 options.becoming.user.as_ref(),
                 "root",
@@ -242,19 +244,19 @@ impl Evaluator<'_> {
             password: variable(&[
                 "ansible_become_password",
                 "ansible_become_pass",
-                "ansible_sudo_pass",
-                "ansible_sudo_password",
+                &own("pass"),
+                &own("password"),
             ])?
             .map(Secret::new)
             .or_else(|| options.ssh.become_password.clone()),
             flags: flags.join(" "),
             exe: pick(
-                variable(&["ansible_become_exe"])?,
+                variable(&[&own("exe"), "ansible_become_exe"])?,
                 Keyword::BecomeExe,
                 options.becoming.exe.as_ref(),
-                "sudo",
+                &method,
             )?,
-            method: method.rsplit('.').next().unwrap_or(&method).to_owned(),
+            method,
         }))
     }
 }

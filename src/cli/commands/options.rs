@@ -104,6 +104,11 @@ pub(super) fn options(
             home: sources::home(),
             login: login(),
             agent_socket: std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from),
+            config_files: vec![
+                sources::home().join(".ssh/config"),
+                PathBuf::from("/etc/ssh/ssh_config"),
+            ],
+            config: Arc::default(),
         },
         inventory_sources: inventory_sources.to_vec(),
     })

@@ -15,6 +15,7 @@ mod faults;
 mod inventory;
 mod listing;
 mod play;
+mod roads;
 mod secrets;
 mod step;
 mod vault;

@@ -255,7 +255,7 @@ impl Call<'_> {
         };
         let becoming =
             evaluator.becoming(&self.step.planned.context, &self.shared.options, &vars)?;
-        let login = if target.kind == Kind::Local {
+        let login = if matches!(target.kind, Kind::Local) {
             &options.login
         } else {
             &target.user

@@ -38,23 +38,18 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 ///
 /// The script stands in single quotes and in one line, so that any login
 /// shell hands it on unchanged.
-pub(super) fn command_line(agent: &AgentBinary, becoming: Option<&Become>, prompt: &str) -> String {
+///
+/// # Errors
+/// The method of becoming is not known.
+pub(super) fn command_line(
+    agent: &AgentBinary,
+    becoming: Option<&Become>,
+    prompt: &str,
+) -> Result<String, ConnectError> {
     let script = script(agent);
     match becoming {
-        None => format!("exec sh -c '{script}'"),
-        Some(becoming) => {
-            let interactive = if becoming.password.is_some() {
-                ""
-            } else {
-                "-n "
-            };
-            format!(
-                "exec {} {} {interactive}-p '{prompt}' -u '{}' sh -c '{script}'",
-                becoming.exe,
-                becoming.flags,
-                becoming.user.replace('\'', "")
-            )
-        }
+        None => Ok(format!("exec sh -c '{script}'")),
+        Some(becoming) => becoming.command_line(&script, prompt),
     }
 }
 
@@ -211,9 +206,7 @@ impl Start<'_> {
         let Some(becoming) = becoming else {
             return Ok(());
         };
-        let asked = String::from_utf8_lossy(&self.errors)
-            .matches(prompt)
-            .count();
+        let asked = becoming.asked(&String::from_utf8_lossy(&self.errors), prompt);
         if asked <= self.asked {
             return Ok(());
         }
@@ -258,16 +251,18 @@ impl Start<'_> {
                 text => text.to_owned(),
             });
         };
-        if self.asked > 0 {
+        if self.asked > 0 && becoming.password.is_some() {
             return ConnectError::Become(format!(
                 "the {} password was not accepted. Give the right one with -K or ansible_become_password",
                 becoming.method
             ));
         }
-        if text.contains("password is required") || text.contains("terminal is required") {
+        if becoming.wants_password(&text) {
             return ConnectError::Become(format!(
-                "{} asks for a password to become {}. Give it with -K or ansible_become_password",
-                becoming.method, becoming.user
+                "{} asks for a password to become {}. {}",
+                becoming.method,
+                becoming.user,
+                becoming.advice()
             ));
         }
         ConnectError::Become(format!("becoming {} failed: {text}", becoming.user))
@@ -341,7 +336,7 @@ mod tests {
             flags: "-H -S".into(),
             exe: "sudo".into(),
         };
-        let line = command_line(&AGENT, Some(&becoming), "[p]");
+        let line = command_line(&AGENT, Some(&becoming), "[p]").unwrap();
         assert!(!line.contains("hunter2"));
         assert!(!line.contains("-n "));
         assert!(!format!("{becoming:?}").contains("hunter2"));

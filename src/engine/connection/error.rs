@@ -31,6 +31,14 @@ pub enum ConnectError {
         reason: String,
     },
     #[error(
+        "{address} port {port} hung up during the SSH handshake: {reason}. Is it sshd that listens there, and does its MaxStartups let enough connections in?"
+    )]
+    HungUp {
+        address: String,
+        port: u16,
+        reason: String,
+    },
+    #[error(
         "the host key of {name} is not known ({algorithm} {fingerprint}). If it is the right one, add it: ssh-keyscan -p {port} {address} >> {file}; or run once with --ssh-common-args '-o StrictHostKeyChecking=accept-new'"
     )]
     UnknownHostKey {
@@ -68,13 +76,15 @@ pub enum ConnectError {
         tried: String,
         accepted: String,
     },
+    #[error("the jump host {0} cannot be used: {1}")]
+    Jump(String, Box<Self>),
     #[error("{0}")]
     Become(String),
     #[error("the helper could not be started: {0}")]
     Bootstrap(String),
     #[error("the SSH option '{0}' is not understood")]
     Option(String),
-    #[error("the connection kind '{0}' is not supported; use ssh or local")]
+    #[error("the connection kind '{0}' is not supported; use ssh, local, docker, podman or chroot")]
     Kind(String),
     #[error("the variable '{name}': {reason}")]
     Variable { name: String, reason: String },

@@ -1,6 +1,6 @@
 //! Host keys on file, by OpenSSH's rules (sshd(8), "SSH_KNOWN_HOSTS FILE
 //! FORMAT"): several files, comma lists, wildcards, negation, hashed names,
-//! ports in brackets, `@revoked`. Lines of `@cert-authority` are skipped.
+//! ports in brackets, `@revoked`, `@cert-authority`.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -29,6 +29,8 @@ pub enum KeyVerdict {
 
 struct Line {
     revoked: bool,
+    /// The key of an authority that vouches for hosts' keys.
+    authority: bool,
     key: PublicKey,
     file: PathBuf,
     number: usize,
@@ -55,7 +57,7 @@ pub(super) fn verify(files: &[PathBuf], name: &str, key: &PublicKey) -> KeyVerdi
             line: line.number,
         };
     }
-    let mut others = lines.iter().filter(|line| !line.revoked);
+    let mut others = lines.iter().filter(|line| !line.revoked && !line.authority);
     if others
         .clone()
         .any(|line| line.key.key_data() == key.key_data())
@@ -77,11 +79,26 @@ pub(super) fn algorithms(files: &[PathBuf], name: &str) -> Vec<Algorithm> {
     let mut out = Vec::new();
     for line in lines_for(files, name) {
         let algorithm = line.key.algorithm();
-        if !line.revoked && !out.contains(&algorithm) {
+        if !line.revoked && !line.authority && !out.contains(&algorithm) {
             out.push(algorithm);
         }
     }
     out
+}
+
+/// Keys of the authorities that vouch for a host.
+pub(super) fn authorities(files: &[PathBuf], name: &str) -> Vec<PublicKey> {
+    let lines = lines_for(files, name);
+    let revoked: Vec<_> = lines
+        .iter()
+        .filter(|line| line.revoked)
+        .map(|line| line.key.key_data().clone())
+        .collect();
+    lines
+        .into_iter()
+        .filter(|line| line.authority && !revoked.contains(line.key.key_data()))
+        .map(|line| line.key)
+        .collect()
 }
 
 /// Adds a key to a file.
@@ -118,10 +135,11 @@ fn lines_for(files: &[PathBuf], name: &str) -> Vec<Line> {
             let Some(mut names) = words.next() else {
                 continue;
             };
-            let mut revoked = false;
+            let (mut revoked, mut authority) = (false, false);
             match names {
-                "@revoked" => {
-                    revoked = true;
+                "@revoked" | "@cert-authority" => {
+                    revoked = names == "@revoked";
+                    authority = !revoked;
                     names = words.next().unwrap_or_default();
                 }
                 _ if names.starts_with(['@', '#']) => continue,
@@ -136,6 +154,7 @@ fn lines_for(files: &[PathBuf], name: &str) -> Vec<Line> {
             if let Ok(key) = russh::keys::parse_public_key_base64(body) {
                 out.push(Line {
                     revoked,
+                    authority,
                     key,
                     file: file.clone(),
                     number: index + 1,
@@ -169,7 +188,7 @@ fn matches_hash(hashed: &str, host: &str) -> Option<bool> {
 }
 
 /// `*` and `?` as in ssh_config(5), letters in any case.
-fn wildcard(pattern: &str, text: &str) -> bool {
+pub(super) fn wildcard(pattern: &str, text: &str) -> bool {
     let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
     let text: Vec<char> = text.to_lowercase().chars().collect();
     let (mut p, mut t, mut star) = (0, 0, None);

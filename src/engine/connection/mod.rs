@@ -4,13 +4,19 @@
 //! puts the agent there and starts it, `link` speaks with it, and `pool` keeps
 //! one connection per host and one agent per user on it.
 
+mod becoming;
 mod bootstrap;
 mod error;
 mod known_hosts;
 mod link;
 mod local;
+mod login;
+mod openssh;
 mod pool;
+mod road;
 mod ssh;
+mod ssh_args;
+mod ssh_config;
 mod target;
 
 pub use bootstrap::AgentBinary;
@@ -18,7 +24,8 @@ pub use error::ConnectError;
 pub use known_hosts::KeyVerdict;
 pub use link::{BlobSource, Link, LinkError, Progress};
 pub use pool::Pool;
-pub use target::{Become, HostKeyPolicy, Kind, SshOptions, Target, Variables};
+pub use ssh_config::ConfigFiles;
+pub use target::{Become, HostKeyPolicy, Kind, Road, SshOptions, Target, Variables};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 

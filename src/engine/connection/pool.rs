@@ -1,15 +1,24 @@
 //! One connection per host, one agent per user on it, for a whole run.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{AgentBinary, Become, ConnectError, Kind, Link, Target, bootstrap, local, ssh};
+use super::{AgentBinary, Become, ConnectError, Kind, Link, Road, Target, bootstrap, local, ssh};
 
 /// Connections of a run.
 pub struct Pool {
     agent: AgentBinary,
     hosts: Mutex<HashMap<Arc<str>, Arc<Host>>>,
+    /// Connections that others go over, by user, address and port.
+    jumps: Mutex<HashMap<(String, String, u16), Jump>>,
 }
+
+/// A connection that others go over; whoever comes first opens it.
+type Jump = Arc<tokio::sync::Mutex<Option<Arc<ssh::Session>>>>;
+
+type Jumping<'a> =
+    Pin<Box<dyn Future<Output = Result<Arc<ssh::Session>, ConnectError>> + Send + 'a>>;
 
 #[derive(Default)]
 struct Host {
@@ -32,6 +41,7 @@ impl Pool {
         Self {
             agent,
             hosts: Mutex::default(),
+            jumps: Mutex::default(),
         }
     }
 
@@ -80,18 +90,11 @@ impl Pool {
         target: &Target,
         becoming: Option<&Become>,
     ) -> Result<Link, ConnectError> {
-        if let Some(becoming) = becoming
-            && becoming.method != "sudo"
-        {
-            return Err(ConnectError::Become(format!(
-                "become_method '{}' is not supported; use sudo",
-                becoming.method
-            )));
-        }
         let prompt = format!("[ocplay-sudo-{:x}]", std::process::id());
-        let command = bootstrap::command_line(&self.agent, becoming, &prompt);
-        let mut pipe = match target.kind {
-            Kind::Local => local::exec(&command)?,
+        let command = bootstrap::command_line(&self.agent, becoming, &prompt)?;
+        let mut pipe = match &target.kind {
+            Kind::Local => local::exec(&[], &command)?,
+            Kind::Inside(before) => local::exec(before, &command)?,
             Kind::Ssh => {
                 if state
                     .session
@@ -100,7 +103,7 @@ impl Pool {
                 {
                     state.links.clear();
                     state.session = None;
-                    match ssh::Session::connect(target).await {
+                    match self.connect(target).await {
                         Ok(session) => state.session = Some(Arc::new(session)),
                         Err(error) => {
                             state.refused = Some(error.clone());
@@ -116,6 +119,36 @@ impl Pool {
         };
         let hello = bootstrap::start(&mut pipe, &self.agent, becoming, &prompt).await?;
         Ok(Link::new(hello, pipe))
+    }
+
+    async fn connect(&self, target: &Target) -> Result<ssh::Session, ConnectError> {
+        let via = match &target.road {
+            Road::Jump(hop) => Some(self.jump(hop).await?),
+            Road::Direct | Road::Command(_) => None,
+        };
+        ssh::Session::connect(target, via).await
+    }
+
+    /// The connection to a jump host, shared by all that go over it. Boxed,
+    /// since a jump host may be reached over another one.
+    fn jump<'a>(&'a self, hop: &'a Target) -> Jumping<'a> {
+        Box::pin(async move {
+            let key = (hop.user.clone(), hop.address.clone(), hop.port);
+            let jump = {
+                let mut jumps = self.jumps.lock().unwrap_or_else(PoisonError::into_inner);
+                Arc::clone(jumps.entry(key).or_default())
+            };
+            let mut open = jump.lock().await;
+            if let Some(session) = open.as_ref().filter(|session| !session.is_closed()) {
+                return Ok(Arc::clone(session));
+            }
+            let session = self.connect(hop).await;
+            let session = session
+                .map_err(|error| ConnectError::Jump(hop.address.clone(), Box::new(error)))?;
+            let session = Arc::new(session);
+            *open = Some(Arc::clone(&session));
+            Ok(session)
+        })
     }
 
     /// Forgets a host's connection, so that the next task opens a new one.
@@ -140,10 +173,19 @@ impl Pool {
             let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
             hosts.drain().map(|(_, host)| host).collect()
         };
+        let jumps: Vec<Jump> = {
+            let mut jumps = self.jumps.lock().unwrap_or_else(PoisonError::into_inner);
+            jumps.drain().map(|(_, jump)| jump).collect()
+        };
         for host in hosts {
             let mut state = host.state.lock().await;
             state.links.clear();
             if let Some(session) = state.session.take() {
+                session.close().await;
+            }
+        }
+        for jump in jumps {
+            if let Some(session) = jump.lock().await.take() {
                 session.close().await;
             }
         }

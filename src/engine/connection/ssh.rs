@@ -1,31 +1,42 @@
 //! SSH in process.
 
 use std::borrow::Cow;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use russh::client::{self, AuthResult, KeyboardInteractiveAuthResponse};
-use russh::keys::agent::AgentIdentity;
-use russh::keys::agent::client::AgentClient;
-use russh::keys::{Algorithm, HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
-use russh::{ChannelMsg, MethodKind, MethodSet, Preferred};
+use russh::client;
+use russh::keys::{Algorithm, Certificate, HashAlg, PublicKeyOrCertificate};
+use russh::{ChannelMsg, Preferred};
 use tokio::io::{AsyncWriteExt, duplex};
-use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
 use super::known_hosts::{self, KeyVerdict};
-use super::{ConnectError, HostKeyPolicy, Pipe, Target};
+use super::login::login;
+use super::road::{self, Stream};
+use super::{ConnectError, HostKeyPolicy, Pipe, Road, Target};
 
 /// Bytes kept between the connection and whoever reads a stream.
 const PIPE_BUFFER: usize = 256 * 1024;
 
+/// Handshakes that begin at once: sshd lets ten strangers in at a time
+/// (`MaxStartups`), and each costs the controller a key exchange.
+const STRANGERS: usize = 10;
+/// A handshake that takes longer makes room for others.
+const STRANGER_TIME: Duration = Duration::from_secs(2);
+/// How often a server that hung up on a stranger is tried again.
+const ATTEMPTS: u32 = 6;
+
+static DOOR: Semaphore = Semaphore::const_new(STRANGERS);
+
 /// An open connection; channels are cheap.
 pub(super) struct Session {
     handle: client::Handle<Verifier>,
+    /// The connection that this one goes over.
+    _via: Option<Arc<Self>>,
 }
 
 /// Checks the host key and remembers why it was refused.
-struct Verifier {
+pub(super) struct Verifier {
     name: String,
     target: Target,
     refused: Arc<Mutex<Option<ConnectError>>>,
@@ -38,12 +49,15 @@ impl client::Handler for Verifier {
         &mut self,
         key: &PublicKeyOrCertificate,
     ) -> Result<bool, Self::Error> {
-        let PublicKeyOrCertificate::PublicKey { key, .. } = key else {
-            return Ok(self.target.host_keys == HostKeyPolicy::Off);
-        };
         if self.target.host_keys == HostKeyPolicy::Off {
             return Ok(true);
         }
+        let key = match key {
+            PublicKeyOrCertificate::PublicKey { key, .. } => key,
+            PublicKeyOrCertificate::Certificate(certificate) => {
+                return Ok(self.certified(certificate));
+            }
+        };
         let files = &self.target.known_hosts;
         let algorithm = key.algorithm().to_string();
         let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
@@ -86,55 +100,158 @@ impl client::Handler for Verifier {
     }
 }
 
+impl Verifier {
+    /// Whether an authority on file vouches for the host, today and under
+    /// this name.
+    fn certified(&self, certificate: &Certificate) -> bool {
+        let refuse = |reason: String| {
+            let error = ConnectError::Handshake {
+                address: self.target.address.clone(),
+                port: self.target.port,
+                reason,
+            };
+            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            false
+        };
+        let bare = self.target.host_key_alias.as_ref();
+        let bare = bare.unwrap_or(&self.target.address);
+        let names = certificate.valid_principals();
+        if !names.is_empty() && !names.iter().any(|name| known_hosts::wildcard(name, bare)) {
+            return refuse(format!(
+                "its certificate is for {}, not for {bare}",
+                names.join(", ")
+            ));
+        }
+        if !certificate.cert_type().is_host() {
+            return refuse("it shows a certificate that is none for hosts".to_owned());
+        }
+        let authorities = known_hosts::authorities(&self.target.known_hosts, &self.name);
+        let prints: Vec<_> = authorities
+            .iter()
+            .map(|key| key.fingerprint(HashAlg::Sha256))
+            .collect();
+        match certificate.validate(&prints) {
+            Ok(()) => true,
+            Err(error) => refuse(format!(
+                "its certificate '{}' is not accepted by any @cert-authority on file: {error}",
+                certificate.key_id()
+            )),
+        }
+    }
+}
+
 impl Session {
-    /// Connects, checks the host key and logs in.
-    pub(super) async fn connect(target: &Target) -> Result<Self, ConnectError> {
+    /// Connects, checks the host key and logs in; over another connection
+    /// where the road says so.
+    pub(super) async fn connect(
+        target: &Target,
+        via: Option<Arc<Self>>,
+    ) -> Result<Self, ConnectError> {
+        let mut wait = Duration::from_millis(100);
+        for _ in 1..ATTEMPTS {
+            match Self::attempt(target, via.clone()).await {
+                Err(ConnectError::HungUp { .. }) => {
+                    tokio::time::sleep(wait + jitter(wait)).await;
+                    wait *= 2;
+                }
+                other => return other,
+            }
+        }
+        Self::attempt(target, via).await
+    }
+
+    async fn attempt(target: &Target, via: Option<Arc<Self>>) -> Result<Self, ConnectError> {
         let timeout = || ConnectError::Timeout {
             address: target.address.clone(),
             port: target.port,
             seconds: target.timeout.as_secs(),
         };
-        let socket = tokio::time::timeout(target.timeout, open_socket(target))
+        let opening = async {
+            match (&target.road, &via) {
+                (_, Some(via)) => via.forward(target).await,
+                (Road::Command(line), None) => road::command(line),
+                (_, None) => road::direct(target).await,
+            }
+        };
+        let stream = tokio::time::timeout(target.timeout, opening)
             .await
             .map_err(|_| timeout())??;
         // A server may be slow to answer under load; the handshake gets more time.
-        let handshake = target.timeout.max(Duration::from_secs(10)) * 3;
-        tokio::time::timeout(handshake, Self::handshake(target, socket))
+        let limit = target.timeout.max(Duration::from_secs(10)) * 3;
+        let handshake = Self::handshake(target, stream, via);
+        tokio::pin!(handshake);
+        let limited = async {
+            let room = DOOR.acquire().await;
+            if let Ok(done) = tokio::time::timeout(STRANGER_TIME, &mut handshake).await {
+                return done;
+            }
+            // A host that hangs keeps no other from being let in.
+            drop(room);
+            handshake.await
+        };
+        tokio::time::timeout(limit, limited)
             .await
             .map_err(|_| timeout())?
     }
 
-    async fn handshake(target: &Target, socket: TcpStream) -> Result<Self, ConnectError> {
-        let name = known_hosts::host_name(&target.address, target.port);
+    /// A stream to another host, from where this connection ends.
+    async fn forward(&self, target: &Target) -> Result<Box<dyn Stream>, ConnectError> {
+        let channel = self
+            .handle
+            .channel_open_direct_tcpip(
+                target.address.clone(),
+                u32::from(target.port),
+                "127.0.0.1",
+                0,
+            )
+            .await
+            .map_err(|error| ConnectError::Network {
+                address: target.address.clone(),
+                port: target.port,
+                reason: format!("the jump host cannot reach it: {error}"),
+                hint: "Is the address right as seen from there, and AllowTcpForwarding on?",
+            })?;
+        Ok(Box::new(channel.into_stream()))
+    }
+
+    async fn handshake(
+        target: &Target,
+        stream: Box<dyn Stream>,
+        via: Option<Arc<Self>>,
+    ) -> Result<Self, ConnectError> {
+        let name = match &target.host_key_alias {
+            Some(alias) => alias.clone(),
+            None => known_hosts::host_name(&target.address, target.port),
+        };
         let refused = Arc::new(Mutex::new(None));
         let verifier = Verifier {
             name: name.clone(),
             target: target.clone(),
             refused: Arc::clone(&refused),
         };
+        let certified = !known_hosts::authorities(&target.known_hosts, &name).is_empty();
         let config = client::Config {
             nodelay: true,
             keepalive_interval: Some(Duration::from_secs(15)),
             keepalive_max: 3,
             window_size: 8 * 1024 * 1024,
-            preferred: preferred(&known_hosts::algorithms(&target.known_hosts, &name)),
+            preferred: preferred(
+                &known_hosts::algorithms(&target.known_hosts, &name),
+                certified,
+            ),
             ..client::Config::default()
         };
-        let mut handle = client::connect_stream(Arc::new(config), socket, verifier)
+        let mut handle = client::connect_stream(Arc::new(config), stream, verifier)
             .await
             .map_err(|error| {
                 let refused = refused
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .take();
-                refused.unwrap_or_else(|| ConnectError::Handshake {
-                    address: target.address.clone(),
-                    port: target.port,
-                    reason: error.to_string(),
-                })
+                refused.unwrap_or_else(|| strange(target, &error))
             })?;
         login(&mut handle, target).await?;
-        Ok(Self { handle })
+        Ok(Self { handle, _via: via })
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -182,36 +299,8 @@ impl Session {
     }
 }
 
-async fn open_socket(target: &Target) -> Result<TcpStream, ConnectError> {
-    let addresses: Vec<_> = tokio::net::lookup_host((target.address.as_str(), target.port))
-        .await
-        .map_err(|error| ConnectError::Resolve(target.address.clone(), error.to_string()))?
-        .collect();
-    let socket = TcpStream::connect(&addresses[..]).await.map_err(|error| {
-        let hint = match error.kind() {
-            std::io::ErrorKind::ConnectionRefused => {
-                "Nothing listens there: is sshd running, and is ansible_port right?"
-            }
-            std::io::ErrorKind::HostUnreachable | std::io::ErrorKind::NetworkUnreachable => {
-                "Is the host up, and the address right?"
-            }
-            _ => "Check the address and the network",
-        };
-        ConnectError::Network {
-            address: target.address.clone(),
-            port: target.port,
-            reason: error.to_string(),
-            hint,
-        }
-    })?;
-    socket
-        .set_nodelay(true)
-        .map_err(|error| ConnectError::Lost(error.to_string()))?;
-    Ok(socket)
-}
-
 /// The default preferences, with the kinds of key on file first.
-fn preferred(on_file: &[Algorithm]) -> Preferred {
+fn preferred(on_file: &[Algorithm], certified: bool) -> Preferred {
     let mut keys: Vec<Algorithm> = Vec::new();
     for algorithm in on_file {
         match algorithm {
@@ -234,217 +323,50 @@ fn preferred(on_file: &[Algorithm]) -> Preferred {
             .iter()
             .filter(|name| **name != russh::cipher::AES_256_GCM),
     );
+    // Asked for only where an authority is on file: a host that has a
+    // certificate would show that instead of its key.
+    let certificates = if certified { keys.clone() } else { Vec::new() };
     Preferred {
+        host_key_certificates: Cow::Owned(certificates),
         key: Cow::Owned(keys),
         cipher: Cow::Owned(ciphers),
         ..Preferred::DEFAULT
     }
 }
 
-/// What was tried, for the message when nothing helped.
-struct Login<'a> {
-    handle: &'a mut client::Handle<Verifier>,
-    target: &'a Target,
-    tried: Vec<String>,
-    accepted: MethodSet,
-}
-
-enum Attempt {
-    In,
-    Next,
-}
-
-async fn login(handle: &mut client::Handle<Verifier>, target: &Target) -> Result<(), ConnectError> {
-    let mut login = Login {
-        handle,
-        target,
-        tried: Vec::new(),
-        accepted: MethodSet::empty(),
+/// Why a handshake failed. A server that hangs up before it has said anything
+/// of weight may have too many strangers at its door.
+fn strange(target: &Target, error: &russh::Error) -> ConnectError {
+    let (address, port) = (target.address.clone(), target.port);
+    let reason = error.to_string();
+    let hung_up = match error {
+        russh::Error::Disconnect | russh::Error::HUP | russh::Error::RecvError => true,
+        russh::Error::IO(error) => matches!(
+            error.kind(),
+            std::io::ErrorKind::UnexpectedEof
+                | std::io::ErrorKind::ConnectionReset
+                | std::io::ErrorKind::BrokenPipe
+        ),
+        _ => false,
     };
-    let first = login.handle.authenticate_none(target.user.as_str()).await;
-    if let Attempt::In = login.judge(first, None)? {
-        return Ok(());
-    }
-    if login.accepted.contains(&MethodKind::PublicKey) {
-        if let Attempt::In = login.with_agent().await? {
-            return Ok(());
+    if hung_up {
+        ConnectError::HungUp {
+            address,
+            port,
+            reason,
         }
-        for path in &target.keys {
-            if let Attempt::In = login.with_key(path).await? {
-                return Ok(());
-            }
-        }
-    }
-    if let Some(password) = &target.password {
-        if login.accepted.contains(&MethodKind::Password) {
-            let result = login
-                .handle
-                .authenticate_password(target.user.as_str(), password.reveal())
-                .await;
-            if let Attempt::In = login.judge(result, Some("password".to_owned()))? {
-                return Ok(());
-            }
-        }
-        if login.accepted.contains(&MethodKind::KeyboardInteractive)
-            && let Attempt::In = login.with_prompts(password.reveal()).await?
-        {
-            return Ok(());
+    } else {
+        ConnectError::Handshake {
+            address,
+            port,
+            reason,
         }
     }
-    Err(login.refused())
 }
 
-impl Login<'_> {
-    fn judge(
-        &mut self,
-        result: Result<AuthResult, russh::Error>,
-        what: Option<String>,
-    ) -> Result<Attempt, ConnectError> {
-        self.tried.extend(what);
-        match result {
-            Ok(AuthResult::Success) => Ok(Attempt::In),
-            Ok(AuthResult::Failure {
-                remaining_methods, ..
-            }) => {
-                if !remaining_methods.is_empty() {
-                    self.accepted = remaining_methods;
-                }
-                Ok(Attempt::Next)
-            }
-            Err(error) => Err(ConnectError::Handshake {
-                address: self.target.address.clone(),
-                port: self.target.port,
-                reason: format!("{error} while logging in as {}", self.target.user),
-            }),
-        }
-    }
-
-    fn refused(&self) -> ConnectError {
-        let accepted: Vec<&str> = self.accepted.iter().map(<&str>::from).collect();
-        let none = |text: String| {
-            if text.is_empty() {
-                "nothing".to_owned()
-            } else {
-                text
-            }
-        };
-        ConnectError::Refused {
-            user: self.target.user.clone(),
-            address: self.target.address.clone(),
-            tried: none(self.tried.join(", ")),
-            accepted: none(accepted.join(", ")),
-        }
-    }
-
-    async fn rsa_hash(&self) -> Option<HashAlg> {
-        self.handle
-            .best_supported_rsa_hash()
-            .await
-            .ok()
-            .flatten()
-            .flatten()
-    }
-
-    async fn with_key(&mut self, path: &Path) -> Result<Attempt, ConnectError> {
-        if self.target.default_keys && !path.exists() {
-            return Ok(Attempt::Next);
-        }
-        let key = match russh::keys::load_secret_key(path, None) {
-            Ok(key) => key,
-            Err(_) if self.target.default_keys => {
-                self.tried.push(format!(
-                    "{} (cannot be read, or needs a passphrase: use ssh-agent)",
-                    path.display()
-                ));
-                return Ok(Attempt::Next);
-            }
-            Err(russh::keys::Error::KeyIsEncrypted) => {
-                return Err(ConnectError::Key {
-                    path: path.to_owned(),
-                    reason: "it has a passphrase; add it to ssh-agent: ssh-add".to_owned(),
-                });
-            }
-            Err(error) => {
-                return Err(ConnectError::Key {
-                    path: path.to_owned(),
-                    reason: error.to_string(),
-                });
-            }
-        };
-        let hash = if key.algorithm().is_rsa() {
-            self.rsa_hash().await
-        } else {
-            None
-        };
-        let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
-        let result = self
-            .handle
-            .authenticate_publickey(self.target.user.as_str(), key)
-            .await;
-        self.judge(result, Some(path.display().to_string()))
-    }
-
-    async fn with_agent(&mut self) -> Result<Attempt, ConnectError> {
-        let Some(socket) = &self.target.agent_socket else {
-            return Ok(Attempt::Next);
-        };
-        let Ok(mut agent) = AgentClient::connect_uds(socket).await else {
-            self.tried.push("ssh-agent (does not answer)".to_owned());
-            return Ok(Attempt::Next);
-        };
-        for identity in agent.request_identities().await.unwrap_or_default() {
-            let AgentIdentity::PublicKey { key, comment } = identity else {
-                continue;
-            };
-            let hash = if key.algorithm().is_rsa() {
-                self.rsa_hash().await
-            } else {
-                None
-            };
-            let result = self
-                .handle
-                .authenticate_publickey_with(self.target.user.as_str(), key, hash, &mut agent)
-                .await;
-            let name = format!("ssh-agent key '{comment}'");
-            match result {
-                Ok(result) => {
-                    if let Attempt::In = self.judge(Ok(result), Some(name))? {
-                        return Ok(Attempt::In);
-                    }
-                }
-                Err(error) => self.tried.push(format!("{name} ({error})")),
-            }
-        }
-        Ok(Attempt::Next)
-    }
-
-    async fn with_prompts(&mut self, password: &str) -> Result<Attempt, ConnectError> {
-        let user = self.target.user.as_str();
-        let mut reply = self
-            .handle
-            .authenticate_keyboard_interactive_start(user, None::<String>)
-            .await;
-        self.tried.push("keyboard-interactive".to_owned());
-        // A server may ask again and again; three rounds are enough.
-        for _ in 0..3 {
-            match reply {
-                Ok(KeyboardInteractiveAuthResponse::Success) => return Ok(Attempt::In),
-                Ok(KeyboardInteractiveAuthResponse::InfoRequest { prompts, .. }) => {
-                    let answers = prompts.iter().map(|_| password.to_owned()).collect();
-                    reply = self
-                        .handle
-                        .authenticate_keyboard_interactive_respond(answers)
-                        .await;
-                }
-                _ => break,
-            }
-        }
-        Ok(
-            if matches!(reply, Ok(KeyboardInteractiveAuthResponse::Success)) {
-                Attempt::In
-            } else {
-                Attempt::Next
-            },
-        )
-    }
+/// Up to as long again, so that hosts do not come back all at once.
+fn jitter(wait: Duration) -> Duration {
+    use std::hash::{BuildHasher, RandomState};
+    let part = RandomState::new().hash_one(wait) % 1000;
+    wait * u32::try_from(part).unwrap_or(0) / 1000
 }

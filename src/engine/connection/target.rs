@@ -1,17 +1,35 @@
-//! Where a host is and how to get in, read from its variables.
+//! Where a host is and how to get in, read from its variables and OpenSSH's
+//! configuration.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ocplay_language::value::Value;
 
 use super::ConnectError;
+use super::openssh::expand_home;
+use super::ssh_args::Said;
+use super::ssh_config::ConfigFiles;
 use crate::secret::Secret;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     Ssh,
     Local,
+    /// A program that starts a shell where the work is: in a container, or
+    /// below another root. Its words; the shell's follow.
+    Inside(Vec<String>),
+}
+
+/// How the bytes of a connection get to the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Road {
+    Direct,
+    /// `ProxyJump`: over a connection to another host.
+    Jump(Box<Target>),
+    /// `ProxyCommand`: over the streams of a program.
+    Command(String),
 }
 
 /// What to do with a host key that is not on file.
@@ -42,6 +60,10 @@ pub struct SshOptions {
     pub home: PathBuf,
     pub login: String,
     pub agent_socket: Option<PathBuf>,
+    /// OpenSSH's files, the user's before the system's.
+    pub config_files: Vec<PathBuf>,
+    /// Their content, read once.
+    pub config: Arc<ConfigFiles>,
 }
 
 /// One host, ready to be connected to.
@@ -56,8 +78,15 @@ pub struct Target {
     /// Keys that were not named by anybody may be missing.
     pub default_keys: bool,
     pub agent_socket: Option<PathBuf>,
+    /// Certificates to log in with, besides those that lie beside a key.
+    pub certificates: Vec<PathBuf>,
+    /// Opens keys that are encrypted.
+    pub passphrase: Option<Secret>,
     pub host_keys: HostKeyPolicy,
+    /// The name under which the host's key is on file, if not its address.
+    pub host_key_alias: Option<String>,
     pub known_hosts: Vec<PathBuf>,
+    pub road: Road,
     pub timeout: Duration,
 }
 
@@ -119,30 +148,27 @@ impl Target {
             .or(keyword_connection)
             .or_else(|| options.connection.clone())
             .unwrap_or_else(|| "ssh".to_owned());
-        let kind = match kind.rsplit('.').next().unwrap_or(&kind) {
-            "ssh" | "smart" | "paramiko" | "paramiko_ssh" => Kind::Ssh,
-            "local" => Kind::Local,
-            _ => return Err(ConnectError::Kind(kind)),
-        };
         let address = vars
             .text(&["ansible_ssh_host", "ansible_host"])?
             .unwrap_or_else(|| host.to_owned());
-        let port = match vars.text(&["ansible_ssh_port", "ansible_port"])? {
-            Some(text) => Some(text.parse().map_err(|_| ConnectError::Variable {
-                name: "ansible_port".to_owned(),
-                reason: format!("'{text}' is not a port number"),
-            })?),
-            None => keyword_port,
-        };
         let user = vars
             .text(&["ansible_ssh_user", "ansible_user"])?
             .or(keyword_user)
             .or_else(|| options.user.clone());
-        let key = vars
-            .text(&["ansible_ssh_private_key_file", "ansible_private_key_file"])?
-            .map(|path| expand_home(&path, options))
-            .or_else(|| options.private_key.clone());
-        let password = vars
+        let mut target = Self::new(&address, options);
+        target.kind = kind_of(&kind, &address, user.as_deref(), vars)?;
+        if target.kind != Kind::Ssh {
+            target.user = match target.kind {
+                Kind::Inside(_) => user.unwrap_or_else(|| "root".to_owned()),
+                _ => target.user,
+            };
+            return Ok(target);
+        }
+        let port = match vars.text(&["ansible_ssh_port", "ansible_port"])? {
+            Some(text) => Some(number("ansible_port", &text)?),
+            None => keyword_port,
+        };
+        target.password = vars
             .text(&[
                 "ansible_ssh_pass",
                 "ansible_ssh_password",
@@ -150,200 +176,143 @@ impl Target {
             ])?
             .map(Secret::new)
             .or_else(|| options.password.clone());
-        let checking =
-            match vars.text(&["ansible_ssh_host_key_checking", "ansible_host_key_checking"])? {
-                Some(text) => Some(ocplay_protocol::coerce::boolean(&text.into()).map_err(
-                    |reason| ConnectError::Variable {
-                        name: "ansible_host_key_checking".to_owned(),
-                        reason,
-                    },
-                )?),
-                None => None,
-            };
-        let mut target = Self {
-            kind,
-            address,
-            port: 22,
-            user: options.login.clone(),
-            password,
-            keys: key.iter().cloned().collect(),
-            default_keys: key.is_none(),
-            agent_socket: options.agent_socket.clone(),
-            host_keys: match checking {
-                Some(false) => HostKeyPolicy::Off,
-                Some(true) => HostKeyPolicy::Strict,
-                None => options.host_keys.unwrap_or_default(),
-            },
-            known_hosts: vec![
-                options.home.join(".ssh/known_hosts"),
-                PathBuf::from("/etc/ssh/ssh_known_hosts"),
-            ],
-            timeout: options.timeout,
+        target.passphrase = vars
+            .text(&[
+                "ansible_ssh_private_key_passphrase",
+                "ansible_private_key_passphrase",
+            ])?
+            .map(Secret::new);
+        let key = vars
+            .text(&["ansible_ssh_private_key_file", "ansible_private_key_file"])?
+            .map(|path| expand_home(&path, options))
+            .or_else(|| options.private_key.clone());
+        // Variables and keywords win over arguments of ssh, arguments over
+        // files.
+        let mut said = Said::default();
+        let mut wish = |name: &str, value: Option<String>| {
+            said.wishes
+                .extend(value.map(|value| (name.to_owned(), value)));
         };
-        let mut lines: Vec<String> = Vec::new();
-        for name in [
-            "ansible_ssh_common_args",
-            "ansible_ssh_extra_args",
-            "ansible_ssh_args",
-        ] {
-            lines.extend(vars.text(&[name])?);
+        wish("port", port.map(|port| port.to_string()));
+        wish("user", user);
+        wish(
+            "identityfile",
+            key.map(|key| key.to_string_lossy().into_owned()),
+        );
+        wish("stricthostkeychecking", checking(vars, options)?);
+        wish(
+            "userknownhostsfile",
+            vars.text(&["ansible_ssh_known_hosts_file"])?,
+        );
+        for line in lines(vars, options)? {
+            said.add(&line)?;
         }
-        if lines.is_empty() {
-            lines.extend(options.common_args.clone());
-        }
-        for line in lines {
-            target.apply_arguments(&line, options)?;
-        }
-        if let Some(file) = vars.text(&["ansible_ssh_known_hosts_file"])? {
-            target.known_hosts.insert(0, expand_home(&file, options));
-        }
-        // Variables and keywords win over ssh options.
-        if let Some(port) = port {
-            target.port = port;
-        }
-        if let Some(user) = user {
-            target.user = user;
-        }
-        if target.default_keys {
-            for name in ["id_ed25519", "id_ecdsa", "id_rsa"] {
-                target.keys.push(options.home.join(".ssh").join(name));
-            }
-        }
+        target.settle(&address, &said, options, 0)?;
         Ok(target)
     }
 
-    /// The part of ssh's command line that people put into variables.
-    fn apply_arguments(&mut self, line: &str, options: &SshOptions) -> Result<(), ConnectError> {
-        let words = shell_words(line);
-        let mut words = words.iter().map(String::as_str);
-        while let Some(word) = words.next() {
-            let (flag, joined) = word.split_at(word.len().min(2));
-            let mut value = || {
-                if joined.is_empty() {
-                    words.next().map(str::to_owned)
-                } else {
-                    Some(joined.to_owned())
-                }
-                .ok_or_else(|| ConnectError::Option(word.to_owned()))
-            };
-            match flag {
-                "-o" => {
-                    let option = value()?;
-                    self.apply_option(&option, options)?;
-                }
-                "-i" => {
-                    let path = value()?;
-                    self.add_key(expand_home(&path, options));
-                }
-                "-p" => {
-                    let text = value()?;
-                    self.port = text
-                        .parse()
-                        .map_err(|_| ConnectError::Option(format!("-p {text}")))?;
-                }
-                "-l" => self.user = value()?,
-                // No effect here: one connection is kept anyway, no terminal is
-                // asked for, and compression costs more than it saves.
-                "-C" | "-q" | "-T" | "-t" | "-4" | "-6" => {}
-                _ => return Err(ConnectError::Option(word.to_owned())),
-            }
+    /// A host that nothing is said about.
+    pub(super) fn new(address: &str, options: &SshOptions) -> Self {
+        Self {
+            kind: Kind::Ssh,
+            address: address.to_owned(),
+            port: 22,
+            user: options.login.clone(),
+            password: None,
+            keys: Vec::new(),
+            default_keys: true,
+            agent_socket: options.agent_socket.clone(),
+            certificates: Vec::new(),
+            passphrase: None,
+            host_keys: options.host_keys.unwrap_or_default(),
+            host_key_alias: None,
+            known_hosts: vec![
+                options.home.join(".ssh/known_hosts"),
+                options.home.join(".ssh/known_hosts2"),
+                PathBuf::from("/etc/ssh/ssh_known_hosts"),
+            ],
+            road: Road::Direct,
+            timeout: options.timeout,
         }
-        Ok(())
-    }
-
-    fn add_key(&mut self, path: PathBuf) {
-        if self.default_keys {
-            self.keys.clear();
-            self.default_keys = false;
-        }
-        self.keys.push(path);
-    }
-
-    fn apply_option(&mut self, option: &str, options: &SshOptions) -> Result<(), ConnectError> {
-        let unknown = || ConnectError::Option(format!("-o {option}"));
-        let (name, value) = option.split_once(['=', ' ']).ok_or_else(unknown)?;
-        let value = value.trim().trim_matches('"');
-        match name.trim().to_ascii_lowercase().as_str() {
-            "stricthostkeychecking" => {
-                self.host_keys = match value {
-                    "yes" | "ask" => HostKeyPolicy::Strict,
-                    "accept-new" => HostKeyPolicy::AcceptNew,
-                    "no" | "off" => HostKeyPolicy::Off,
-                    _ => return Err(unknown()),
-                }
-            }
-            "userknownhostsfile" => {
-                self.known_hosts = value
-                    .split_whitespace()
-                    .map(|path| expand_home(path, options))
-                    .collect();
-            }
-            "globalknownhostsfile" => {}
-            "identityfile" => self.add_key(expand_home(value, options)),
-            "identityagent" => {
-                self.agent_socket = (value != "none").then(|| expand_home(value, options));
-            }
-            "identitiesonly" => {
-                if value == "yes" {
-                    self.agent_socket = None;
-                }
-            }
-            "port" => self.port = value.parse().map_err(|_| unknown())?,
-            "user" => self.user = value.to_owned(),
-            "connecttimeout" => {
-                self.timeout = Duration::from_secs(value.parse().map_err(|_| unknown())?);
-            }
-            // These tune OpenSSH's own client; here they have nothing to do.
-            "controlmaster"
-            | "controlpersist"
-            | "controlpath"
-            | "loglevel"
-            | "preferredauthentications"
-            | "passwordauthentication"
-            | "pubkeyauthentication"
-            | "kbdinteractiveauthentication"
-            | "batchmode"
-            | "compression"
-            | "serveraliveinterval"
-            | "serveralivecountmax"
-            | "tcpkeepalive"
-            | "forwardagent"
-            | "addkeystoagent"
-            | "updatehostkeys"
-            | "checkhostip"
-            | "hashknownhosts" => {}
-            _ => return Err(unknown()),
-        }
-        Ok(())
     }
 }
 
-fn expand_home(path: &str, options: &SshOptions) -> PathBuf {
-    match path.strip_prefix("~/") {
-        Some(rest) => options.home.join(rest),
-        None => PathBuf::from(path),
-    }
+/// What kind of connection a word means.
+fn kind_of(
+    kind: &str,
+    address: &str,
+    user: Option<&str>,
+    vars: &dyn Variables,
+) -> Result<Kind, ConnectError> {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    Ok(match kind.rsplit('.').next().unwrap_or(kind) {
+        "ssh" | "smart" | "paramiko" | "paramiko_ssh" => Kind::Ssh,
+        "local" => Kind::Local,
+        engine @ ("docker" | "podman") => {
+            let program =
+                vars.text(&[&format!("ansible_{engine}_exe"), "ansible_docker_command"])?;
+            let mut all: Vec<String> = vec![program.unwrap_or_else(|| engine.to_owned())];
+            if let Some(more) = vars.text(&[&format!("ansible_{engine}_extra_args")])? {
+                all.extend(super::ssh_args::words(&more));
+            }
+            all.extend::<Vec<String>>(words(&["exec", "-i"]));
+            if let Some(user) = user {
+                all.extend::<Vec<String>>(words(&["-u", user]));
+            }
+            all.push(address.to_owned());
+            Kind::Inside(all)
+        }
+        "chroot" => {
+            let program = vars.text(&["ansible_chroot_exe"])?;
+            let program = program.unwrap_or_else(|| "chroot".to_owned());
+            Kind::Inside(words(&[&program, address]))
+        }
+        _ => return Err(ConnectError::Kind(kind.to_owned())),
+    })
 }
 
-/// Splits at blanks outside quotes.
-fn shell_words(line: &str) -> Vec<String> {
-    let mut out = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    for c in line.chars() {
-        match (quote, c) {
-            (Some(open), c) if c == open => quote = None,
-            (Some(_), c) => word.get_or_insert_default().push(c),
-            (None, '\'' | '"') => {
-                quote = Some(c);
-                word.get_or_insert_default();
+/// `ansible_host_key_checking`, as ssh's own word for it.
+fn checking(vars: &dyn Variables, options: &SshOptions) -> Result<Option<String>, ConnectError> {
+    let names = ["ansible_ssh_host_key_checking", "ansible_host_key_checking"];
+    if let Some(text) = vars.text(&names)? {
+        let checked = ocplay_protocol::coerce::boolean(&text.into()).map_err(|reason| {
+            ConnectError::Variable {
+                name: "ansible_host_key_checking".to_owned(),
+                reason,
             }
-            (None, c) if c.is_whitespace() => out.extend(word.take()),
-            (None, c) => word.get_or_insert_default().push(c),
-        }
+        })?;
+        return Ok(Some(if checked { "yes" } else { "no" }.to_owned()));
     }
-    out.extend(word);
-    out
+    // What the settings say stands behind arguments, before files only where
+    // it switches something off.
+    Ok(match options.host_keys {
+        Some(HostKeyPolicy::Off) => Some("no".to_owned()),
+        Some(HostKeyPolicy::AcceptNew) => Some("accept-new".to_owned()),
+        Some(HostKeyPolicy::Strict) | None => None,
+    })
+}
+
+/// Lines of ssh's arguments, in the order in which they count.
+fn lines(vars: &dyn Variables, options: &SshOptions) -> Result<Vec<String>, ConnectError> {
+    let mut lines = Vec::new();
+    for name in [
+        "ansible_ssh_args",
+        "ansible_ssh_common_args",
+        "ansible_ssh_extra_args",
+    ] {
+        lines.extend(vars.text(&[name])?);
+    }
+    if lines.is_empty() {
+        lines.extend(options.common_args.clone());
+    }
+    Ok(lines)
+}
+
+fn number(name: &str, text: &str) -> Result<u16, ConnectError> {
+    text.parse().map_err(|_| ConnectError::Variable {
+        name: name.to_owned(),
+        reason: format!("'{text}' is not a port number"),
+    })
 }
 
 #[cfg(test)]
@@ -371,6 +340,8 @@ mod tests {
             home: "/home/me".into(),
             login: "me".into(),
             agent_socket: Some("/agent".into()),
+            config_files: Vec::new(),
+            config: Arc::default(),
         }
     }
 
@@ -402,14 +373,14 @@ mod tests {
         .unwrap();
         assert_eq!(target.port, 24);
         assert_eq!(target.keys, [PathBuf::from("/home/me/k")]);
-        assert_eq!(target.known_hosts, [PathBuf::from("/dev/null")]);
+        assert_eq!(target.known_hosts[0], PathBuf::from("/dev/null"));
         assert_eq!(target.host_keys, HostKeyPolicy::Off);
     }
 
     #[test]
     fn an_option_that_is_not_understood_is_named() {
         let error = target(&[("ansible_ssh_common_args", "-o ProxyFoo=x".into())]).unwrap_err();
-        assert!(error.to_string().contains("ProxyFoo"), "{error}");
+        assert!(error.to_string().contains("proxyfoo"), "{error}");
         assert!(target(&[("ansible_port", "twentytwo".into())]).is_err());
         assert!(target(&[("ansible_connection", "winrm".into())]).is_err());
     }

@@ -39,7 +39,7 @@ mount -t tmpfs -o size=256k tmpfs mem/root/small
 cp -r keys mem/root/run/keys
 chroot mem/root useradd -m -s /bin/bash tester
 chroot mem/root useradd -m -s /bin/sh other
-printf '%s\n' "tester:$3" | chroot mem/root chpasswd
+printf '%s\n' "tester:$3" "other:$3" | chroot mem/root chpasswd
 printf 'tester ALL=(ALL) ALL\nroot ALL=(ALL) NOPASSWD: ALL\n' > mem/root/etc/sudoers.d/ocplay-test
 for user in tester other; do
   mkdir -p mem/root/home/$user/.ssh
@@ -159,6 +159,31 @@ impl Host {
             .expect("sshd runs")
     }
 
+    /// Adds lines to sshd's configuration, in front of the others, and has it
+    /// read anew.
+    pub(crate) fn configure(&self, lines: &str) {
+        let file = self.file("/run/sshd_config");
+        let old = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{lines}\n{old}")).unwrap();
+        let pid = self.sshd();
+        let done = Command::new("kill")
+            .args(["-HUP", &pid.to_string()])
+            .status();
+        assert!(done.unwrap().success());
+        // It closes its socket before it opens it again.
+        std::thread::sleep(Duration::from_millis(200));
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(Instant::now() < deadline, "sshd did not come back");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// A key of the host's folder, by name.
+    pub(crate) fn key(&self, name: &str) -> PathBuf {
+        self.folder.path().join("keys").join(name)
+    }
+
     /// Processes of the host whose command line holds a text.
     pub(crate) fn processes(&self, text: &str) -> Vec<u32> {
         let mut open = vec![self.process.id()];
@@ -218,7 +243,7 @@ fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-fn keygen(path: &Path) {
+pub(crate) fn keygen(path: &Path) {
     let made = Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f"])
         .arg(path)

@@ -3,5 +3,5 @@
 mod host;
 mod run;
 
-pub(crate) use host::Host;
+pub(crate) use host::{Host, PASSWORD, keygen};
 pub(crate) use run::{Project, Ran};

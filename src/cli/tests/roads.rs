@@ -1,0 +1,230 @@
+//! Ways to a host: OpenSSH's configuration, jumps, proxies, certificates,
+//! other kinds of connection, and other programs to become somebody.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::common::{Host, PASSWORD, Project, keygen};
+
+const WHO: &str = "
+- hosts: all
+  gather_facts: false
+  tasks:
+    - command: id -un
+      register: me
+      changed_when: false
+    - debug: {msg: 'I am {{ me.stdout }}.'}
+";
+
+/// An inventory with one bare name, and a configuration of ssh.
+fn project(config: &str, known_hosts: &str) -> Project {
+    let project = Project::new();
+    project.write("hosts.ini", "box\n");
+    project.write("home/.ssh/config", config);
+    project.write("home/.ssh/known_hosts", known_hosts);
+    project
+}
+
+fn entry(name: &str, host: &Host, more: &str) -> String {
+    format!(
+        "Host {name}\n  HostName 127.0.0.1\n  Port {}\n  User tester\n  IdentityFile {}\n  {more}\n",
+        host.port,
+        host.client_key().display()
+    )
+}
+
+#[test]
+fn a_name_of_the_ssh_configuration_is_enough() {
+    let host = Host::start();
+    let project = project(&entry("box", &host, ""), &host.known_hosts_line());
+    project.play(WHO, &[]).code(0).says(&["I am tester."]);
+    // Variables and the command line win.
+    project
+        .play(WHO, &["-e", "ansible_user=other"])
+        .code(0)
+        .says(&["I am other."]);
+    project
+        .play(WHO, &["--ssh-common-args", "-F none"])
+        .code(4)
+        .says(&["the name 'box' does not resolve"]);
+}
+
+#[test]
+fn a_jump_host_is_gone_over() {
+    let (gate, inner) = (Host::start(), Host::start());
+    let config = format!(
+        "{}{}",
+        entry("gate", &gate, ""),
+        entry("box", &inner, "ProxyJump other@gate")
+    );
+    let inner_only = project(&config, &inner.known_hosts_line());
+    inner_only
+        .play(WHO, &[])
+        .code(4)
+        .says(&["the jump host 127.0.0.1 cannot be used", "is not known"]);
+    let both = format!("{}{}", inner.known_hosts_line(), gate.known_hosts_line());
+    let project = project(&config, &both);
+    project.play(WHO, &[]).code(0).says(&["I am tester."]);
+    let circle = config.replace("Host gate\n", "Host gate\n  ProxyJump box\n");
+    project.write("home/.ssh/config", &circle);
+    project
+        .play(WHO, &[])
+        .code(4)
+        .says(&["does it lead back to itself?"]);
+}
+
+#[test]
+fn a_proxy_command_carries_the_connection() {
+    let host = Host::start();
+    let config = format!(
+        "Host box\n  HostName nowhere.invalid\n  HostKeyAlias mine\n  Port {}\n  User tester\n  IdentityFile {}\n  ProxyCommand /bin/busybox nc 127.0.0.1 %p\n",
+        host.port,
+        host.client_key().display()
+    );
+    let key = std::fs::read_to_string(host.key("host.pub")).unwrap();
+    let project = project(&config, &format!("mine {key}"));
+    project.play(WHO, &[]).code(0).says(&["I am tester."]);
+}
+
+fn sign(authority: &Path, key: &Path, more: &[&str]) {
+    let done = Command::new("ssh-keygen")
+        .args(["-q", "-s"])
+        .arg(authority)
+        .args(["-I", "test"])
+        .args(more)
+        .arg(key)
+        .status();
+    assert!(done.unwrap().success());
+}
+
+#[test]
+fn certificates_vouch_for_both_sides() {
+    let host = Host::start();
+    let authority = host.key("authority");
+    keygen(&authority);
+    keygen(&host.key("mine"));
+    sign(&authority, &host.key("mine.pub"), &["-n", "tester"]);
+    sign(
+        &authority,
+        &host.key("host.pub"),
+        &["-h", "-n", "box,127.0.0.1"],
+    );
+    let public = std::fs::read_to_string(host.key("authority.pub")).unwrap();
+    std::fs::write(host.file("/run/keys/authority.pub"), &public).unwrap();
+    let certificate = std::fs::read(host.key("host-cert.pub")).unwrap();
+    std::fs::write(host.file("/run/keys/host-cert.pub"), certificate).unwrap();
+    host.configure(
+        "TrustedUserCAKeys /run/keys/authority.pub\nHostCertificate /run/keys/host-cert.pub\nAuthorizedKeysFile none",
+    );
+    let config = format!(
+        "Host box\n  HostName 127.0.0.1\n  Port {}\n  User tester\n  IdentityFile {}\n",
+        host.port,
+        host.key("mine").display()
+    );
+    let line = format!("@cert-authority [127.0.0.1]:{} {public}", host.port);
+    project(&config, &line)
+        .play(WHO, &[])
+        .code(0)
+        .says(&["I am tester."]);
+    // A certificate is for names.
+    project(
+        &format!("{config}  HostKeyAlias elsewhere\n"),
+        &line.replace(&format!("[127.0.0.1]:{}", host.port), "*"),
+    )
+    .play(WHO, &[])
+    .code(4)
+    .says(&["its certificate is for box, 127.0.0.1, not for elsewhere"]);
+}
+
+#[test]
+fn a_key_with_a_passphrase_is_opened() {
+    let host = Host::start();
+    let project = Project::with_host(&host, "tester");
+    let changed = Command::new("ssh-keygen")
+        .args(["-q", "-p", "-P", "", "-N", "open sesame", "-f"])
+        .arg(host.client_key())
+        .status();
+    assert!(changed.unwrap().success());
+    project
+        .play(WHO, &[])
+        .code(4)
+        .says(&["it has a passphrase", "ansible_ssh_private_key_passphrase"]);
+    project
+        .play(
+            WHO,
+            &["-e", "ansible_ssh_private_key_passphrase='open sesame'"],
+        )
+        .code(0)
+        .says(&["I am tester."]);
+}
+
+#[test]
+fn su_becomes_with_and_without_a_password() {
+    let host = Host::start();
+    let as_root = Project::with_host(&host, "root");
+    let su = ["-b", "--become-method", "su", "--become-user", "other"];
+    as_root.play(WHO, &su).code(0).says(&["I am other."]);
+    let project = Project::with_host(&host, "tester");
+    let word = format!("ansible_become_password='{PASSWORD}'");
+    let mut with_password = su.to_vec();
+    with_password.extend(["-e", &word]);
+    project
+        .play(WHO, &with_password)
+        .code(0)
+        .says(&["I am other."]);
+    let mut wrong = su.to_vec();
+    wrong.extend(["-e", "ansible_become_password=wrong"]);
+    project
+        .play(WHO, &wrong)
+        .code(2)
+        .says(&["the su password was not accepted"]);
+    project
+        .play(WHO, &["-b", "--become-method", "pbrun"])
+        .code(2)
+        .says(&["become_method 'pbrun' is not supported"]);
+}
+
+#[test]
+fn another_root_is_worked_on_without_ssh() {
+    let host = Host::start();
+    let root = host.file("").display().to_string();
+    let project = Project::new();
+    project.write(
+        "hosts.ini",
+        &format!("box ansible_connection=chroot ansible_host={root}\n"),
+    );
+    project
+        .play(
+            "
+- hosts: all
+  gather_facts: false
+  tasks:
+    - copy: {content: hello, dest: /opt/hello}
+    - command: cat /opt/hello
+      register: read
+    - assert: {that: read.stdout == 'hello'}
+",
+            &[],
+        )
+        .code(0);
+    assert_eq!(host.read("/opt/hello"), "hello");
+    assert!(!Path::new("/opt/hello").exists());
+}
+
+#[test]
+fn a_server_that_lets_few_in_is_asked_again() {
+    let host = Host::start();
+    host.configure("MaxStartups 2:100:2");
+    let project = Project::with_host(&host, "tester");
+    let lines: String = (0..24)
+        .map(|number| format!("{}\n", host.line(&format!("h{number}"), "tester")))
+        .collect();
+    project.write("hosts.ini", &lines);
+    let ran = project.play(WHO, &[]).code(0);
+    assert_eq!(
+        ran.out.matches("unreachable=0").count(),
+        24,
+        "{}",
+        ran.all()
+    );
+}
