@@ -35,8 +35,7 @@ impl Target {
         let on_file = options.config.lookup(&files, &query);
         let mut seen = HashSet::new();
         let mut road = None;
-        let all = said.wishes.iter().map(|wish| (wish, true));
-        for (wish, strict) in all.chain(on_file.iter().map(|wish| (wish, false))) {
+        for wish in said.wishes.iter().chain(&on_file) {
             let name = &wish.0;
             let adds_up = matches!(&**name, "identityfile" | "certificatefile");
             if !seen.insert(name.as_str()) && !adds_up {
@@ -47,7 +46,7 @@ impl Target {
                 "proxyjump" | "proxycommand" => {
                     road.get_or_insert(wish);
                 }
-                _ => self.apply(wish, strict, original, options)?,
+                _ => self.apply(wish, original, options)?,
             }
         }
         if self.default_keys {
@@ -83,13 +82,10 @@ impl Target {
         }
     }
 
-    /// One option. Those of files that are not understood have no effect: a
-    /// file is written for OpenSSH's own client; those of a variable are
-    /// named.
+    /// One option; those that are not known have no effect.
     fn apply(
         &mut self,
         (name, value): &Wish,
-        strict: bool,
         original: &str,
         options: &SshOptions,
     ) -> Result<(), ConnectError> {
@@ -150,15 +146,37 @@ impl Target {
                     self.timeout = Duration::from_secs(seconds);
                 }
             }
-            _ if strict && !WITHOUT_EFFECT.contains(&name.as_str()) => return Err(unknown()),
             _ => {}
         }
         Ok(())
     }
 }
 
+/// Whether an option means something here, or is known to mean nothing.
+pub(super) fn is_known(name: &str) -> bool {
+    WITH_EFFECT.contains(&name) || WITHOUT_EFFECT.contains(&name)
+}
+
+const WITH_EFFECT: [&str; 15] = [
+    "certificatefile",
+    "connecttimeout",
+    "globalknownhostsfile",
+    "hostkeyalias",
+    "hostname",
+    "identitiesonly",
+    "identityagent",
+    "identityfile",
+    "port",
+    "proxycommand",
+    "proxyjump",
+    "pubkeyauthentication",
+    "stricthostkeychecking",
+    "user",
+    "userknownhostsfile",
+];
+
 /// These tune OpenSSH's own client; here they have nothing to do.
-const WITHOUT_EFFECT: [&str; 26] = [
+const WITHOUT_EFFECT: [&str; 24] = [
     "addkeystoagent",
     "addressfamily",
     "batchmode",
@@ -172,13 +190,11 @@ const WITHOUT_EFFECT: [&str; 26] = [
     "forwardx11",
     "gssapiauthentication",
     "hashknownhosts",
-    "identitiesonly",
     "kbdinteractiveauthentication",
     "loglevel",
     "numberofpasswordprompts",
     "passwordauthentication",
     "preferredauthentications",
-    "pubkeyauthentication",
     "requesttty",
     "serveralivecountmax",
     "serveraliveinterval",

@@ -40,11 +40,12 @@ impl Said {
                     let (name, value) = option
                         .split_once(['=', ' '])
                         .ok_or_else(|| ConnectError::Option(format!("-o {option}")))?;
+                    let name = name.trim().to_ascii_lowercase();
+                    if !super::openssh::is_known(&name) {
+                        return Err(ConnectError::Option(format!("-o {option}")));
+                    }
                     let value = value.trim().trim_start_matches('=').trim();
-                    wish(
-                        &name.trim().to_ascii_lowercase(),
-                        value.trim_matches('"').to_owned(),
-                    );
+                    wish(&name, value.trim_matches('"').to_owned());
                 }
                 "-i" => wish("identityfile", value()?),
                 "-p" => wish("port", value()?),
