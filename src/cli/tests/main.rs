@@ -11,6 +11,7 @@ mod check_mode;
 mod common;
 mod config;
 mod connection;
+mod content;
 mod faults;
 mod inventory;
 mod listing;

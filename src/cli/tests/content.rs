@@ -1,0 +1,206 @@
+//! The content: every file of every component renders for each topology and
+//! release, is what was seen before, and says what its daemon reads.
+//!
+//! The grammar of the daemons is data beside the stand-ins; one program reads
+//! it for them and for this test. Where a change is meant, run with
+//! `OCPLAY_SNAPSHOTS=write`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::common::{Project, Ran};
+
+fn tree() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Renders an inventory of the tree into a folder of the project.
+fn render(project: &Project, inventory: &str, release: &str, driver: &str) -> PathBuf {
+    let root = project.path().join("rendered");
+    let tree = tree();
+    project
+        .command(&[
+            "run",
+            tree.join("molecule-tests/render/render.yml")
+                .to_str()
+                .unwrap(),
+            "-i",
+            tree.join("inventories")
+                .join(inventory)
+                .with_extension("ini")
+                .to_str()
+                .unwrap(),
+            "-e",
+            "ansible_connection=local",
+            "-e",
+            &format!("openstack_release={release}"),
+            "-e",
+            &format!("network_driver={driver}"),
+            "-e",
+            &format!("render_root={}", root.display()),
+        ])
+        .current_dir(&tree)
+        .output()
+        .map(|output| Ran {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+        .unwrap()
+        .code(0);
+    root
+}
+
+/// What the check says about a rendered folder: whether all is well, and its words.
+fn check(folder: &Path, snapshot: Option<&Path>) -> (bool, String) {
+    let mut command = Command::new("python3");
+    command
+        .arg(tree().join("molecule-tests/render/check.py"))
+        .arg(folder);
+    if let Some(snapshot) = snapshot {
+        command.arg(snapshot);
+        if std::env::var_os("OCPLAY_SNAPSHOTS").is_some_and(|how| how == "write") {
+            command.arg("--write");
+        }
+    }
+    let output = command.output().unwrap();
+    let words = [output.stdout, output.stderr].concat();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&words).into_owned(),
+    )
+}
+
+#[track_caller]
+fn holds(inventory: &str, release: &str, driver: &str) {
+    let project = Project::new();
+    let folder = render(&project, inventory, release, driver);
+    let snapshot = tree().join(format!(
+        "molecule-tests/render/snapshots/{inventory}-{release}-{driver}.txt"
+    ));
+    let (well, words) = check(&folder, Some(&snapshot));
+    assert!(well, "{words}");
+}
+
+#[test]
+fn all_in_one_renders_for_both_releases() {
+    holds("all-in-one", "kilo", "contrail");
+    holds("all-in-one", "zed", "contrail");
+}
+
+#[test]
+fn one_controller_renders_for_both_releases() {
+    holds("lab-full", "kilo", "contrail");
+    holds("lab-full", "zed", "contrail");
+    // What the lab really runs.
+    holds("lab-full", "zed", "linuxbridge");
+}
+
+#[test]
+fn three_controllers_render_for_both_releases() {
+    holds("three-controllers", "kilo", "contrail");
+    holds("three-controllers", "zed", "contrail");
+}
+
+/// The mistakes of the originals, put into good files one by one.
+#[test]
+fn known_mistakes_are_found() {
+    let project = Project::new();
+    let folder = render(&project, "lab-full", "kilo", "contrail");
+    let mistakes = [
+        // A list that the daemon splits by spaces.
+        (
+            "config-api/contrail-api.conf",
+            ":9160\n",
+            ":9160,192.0.2.1:9160\n",
+            "is no ip:9160",
+        ),
+        (
+            "control-dns/contrail-dns.conf",
+            "[DEFAULT]",
+            "[DEFAULTS]",
+            "is no option of this daemon",
+        ),
+        (
+            "analytics-api/contrail-analytics-api.conf",
+            "host_ip",
+            "hostip",
+            "is no option of this daemon",
+        ),
+        (
+            "neutron-server/ContrailPlugin.ini",
+            "analytics_api_port = 8081",
+            "analytics_api_port = 9081",
+            "'8081' is wanted",
+        ),
+        (
+            "glance-api/glance-api.conf",
+            "filesystem_store_datadir = ",
+            "filesystem_store_datadir = = ",
+            "begins with '='",
+        ),
+        (
+            "ifmap/basicauthusers.properties",
+            "visual:",
+            "api-server:again\nvisual:",
+            "is there twice",
+        ),
+        (
+            "webui-server/config.global.js",
+            "[\"198.51.100.71\"]",
+            "[\"198.51.100.71,198.51.100.72\"]",
+            "it is no ip",
+        ),
+        (
+            "nova-compute/entry.json",
+            "\"node\": \"compute\"",
+            "\"node\": \"controler\"",
+            "labels",
+        ),
+        (
+            "nova-compute/entry.json",
+            ":/var/lib/contrail/ports\"",
+            ":/elsewhere\"",
+            "is lost with the container",
+        ),
+        (
+            "glance-api/entry.json",
+            ":/var/lib/glance/images\"",
+            ":/elsewhere\"",
+            "is lost with the container",
+        ),
+        (
+            "control-dns/entry.json",
+            "\"pid_mode\": \"host\"",
+            "\"pid_mode\": \"private\"",
+            "share neither folder nor process numbers",
+        ),
+        (
+            "nova-conductor/entry.json",
+            "nova-manage db sync",
+            "true",
+            "nothing makes nova's database",
+        ),
+        (
+            "rabbitmq/entry.json",
+            "\"rabbit@",
+            "\"made-up-rabbitmq-password@",
+            "a secret in a command line",
+        ),
+    ];
+    for (file, good, bad, words) in mistakes {
+        let host = if file.starts_with("nova-compute") {
+            "cmp1"
+        } else {
+            "ctl1"
+        };
+        let path = folder.join(host).join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(good), "{file} has no {good}: {text}");
+        std::fs::write(&path, text.replacen(good, bad, 1)).unwrap();
+        let (well, said) = check(&folder, None);
+        assert!(!well && said.contains(words), "{file} with {bad}: {said}");
+        std::fs::write(&path, text).unwrap();
+    }
+    assert!(check(&folder, None).0);
+}
