@@ -133,9 +133,10 @@ pub(super) fn wait_all(lab: &Lab, engine: &Engine, patience: Duration) -> Outcom
 }
 
 /// The engine mounts its own copies of two files over the host's; a file that is a mount cannot be
-/// replaced in one step, as careful programs do. They become ordinary files.
+/// replaced in one step, as careful programs do. They become ordinary files. Mounts spread, as systemd arranges
+/// it on hardware: containers that make network namespaces rely on it.
 fn own_files(engine: &Engine, node: &Node) -> Outcome {
-    let script = "for file in /etc/hosts /etc/hostname; do \
+    let script = "mount --make-rshared / && for file in /etc/hosts /etc/hostname; do \
                   if mountpoint -q $file || grep -q \" $file \" /proc/self/mounts; then \
                   cp $file /run/ocplay-own && umount $file && cp /run/ocplay-own $file && rm /run/ocplay-own \
                   || exit 1; fi; done";
