@@ -403,6 +403,6 @@ mod tests {
     fn garbage_ends_the_agent_without_a_panic() {
         let (mut to, mut input) = UnixStream::pair().unwrap();
         to.write_all(&[0, 0, 0, 2, 0xff, 0xff]).unwrap();
-        assert!(exchange(&mut input, io::sink()).is_err());
+        assert!(exchange(&mut input, io::sink(), &Session::open(|| ())).is_err());
     }
 }
