@@ -224,9 +224,12 @@ impl Cursor {
         self.failed
     }
 
-    /// Leaves the section without running anything more.
-    pub(crate) fn leave(&mut self) {
-        self.frames.clear();
+    /// From here on the host counts as one that has not failed.
+    pub(crate) fn clear_errors(&mut self) {
+        self.failed = false;
+        for frame in &mut self.frames {
+            frame.failing = false;
+        }
     }
 
     /// Leaves the part of the tree for which `inside` holds (a role).

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use indexmap::IndexMap;
 use ocplay_language::diagnostic::Diagnostic;
@@ -16,7 +15,6 @@ use ocplay_language::value::{Map, Value};
 use ocplay_language::vars::precedence::Level;
 use ocplay_language::vars::scope::Scope;
 use ocplay_protocol::coerce;
-use tokio::sync::Notify;
 
 use crate::connection::{AgentBinary, Pool};
 use crate::cursor::Cursor;
@@ -40,16 +38,6 @@ pub struct Setup {
     pub events: Arc<dyn Sink>,
     /// Set from outside to stop after the running tasks.
     pub stop: Arc<AtomicBool>,
-    /// Told from outside to end what runs on the hosts, and back when that is
-    /// done.
-    pub abort: Arc<Abort>,
-}
-
-/// Ending what runs on the hosts.
-#[derive(Debug, Default)]
-pub struct Abort {
-    pub wanted: Notify,
-    pub done: Notify,
 }
 
 /// How a run ended.
@@ -64,6 +52,17 @@ pub struct Ending {
     pub stopped: bool,
 }
 
+/// How many plays a playbook has, where the first of them begins.
+fn announced(plan: &Plan, number: usize) -> Option<String> {
+    let at = match number {
+        0 => 0,
+        number => plan.ends.iter().position(|end| *end == number)? + 1,
+    };
+    let name = plan.names.get(at)?;
+    let end = plan.ends.get(at).copied().unwrap_or(plan.plays.len());
+    Some(format!("{} plays in {name}", end - number))
+}
+
 /// Runs a plan to its end.
 pub async fn run(setup: Setup) -> Ending {
     let templar = setup.resolver.templar().clone();
@@ -75,16 +74,6 @@ pub async fn run(setup: Setup) -> Ending {
         events: setup.events,
         loader: Arc::clone(&setup.loader),
         warned: Mutex::default(),
-    });
-    let ending_all = tokio::spawn({
-        let (shared, abort) = (Arc::clone(&shared), setup.abort);
-        async move {
-            abort.wanted.notified().await;
-            shared.pool.abort().await;
-            // What was sent needs a moment to arrive.
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            abort.done.notify_one();
-        }
     });
     let folders = VarsFolders::new(setup.loader);
     let mut dispatcher = Dispatcher::new(
@@ -104,6 +93,9 @@ pub async fn run(setup: Setup) -> Ending {
                 stats: stats(&dispatcher),
             });
         }
+        if let Some(text) = announced(&setup.plan, number) {
+            shared.events.event(Event::Note { level: 2, text });
+        }
         match run_play(&mut dispatcher, play).await {
             PlayEnd::On => {}
             PlayEnd::Broken => {
@@ -116,7 +108,6 @@ pub async fn run(setup: Setup) -> Ending {
             }
         }
     }
-    ending_all.abort();
     shared.pool.close().await;
     ending.stopped = dispatcher.stopped();
     let any = |wanted| {
@@ -210,6 +201,7 @@ async fn run_play(dispatcher: &mut Dispatcher, play: &Arc<PlannedPlay>) -> PlayE
         files: VarsFiles::default(),
         handlers: play.handlers.clone(),
         dynamic_roles: Arc::default(),
+        roles: Default::default(),
         all: hosts,
         batch: Vec::new(),
         cursors: IndexMap::new(),

@@ -32,6 +32,9 @@ pub(crate) struct Settings {
     pub(crate) port: Option<u16>,
 }
 
+/// Seconds; more would be years.
+const LONGEST_TIMEOUT: f64 = 100_000_000.0;
+
 /// Evaluates keywords in a scope.
 pub(crate) struct Evaluator<'a> {
     pub(crate) templar: &'a Templar,
@@ -89,9 +92,15 @@ impl Evaluator<'_> {
     fn flag(&self, context: &Context, keyword: Keyword) -> Evaluated<Option<bool>> {
         match self.keyword(context, keyword)? {
             None | Some((Value::Null, _)) => Ok(None),
-            Some((value, word)) => coerce::boolean(&value.to_json())
-                .map(Some)
-                .map_err(|reason| wrong(word, &reason)),
+            Some((value, word)) => coerce::boolean(&value.to_json()).map(Some).map_err(|_| {
+                let value = ocplay_language::python::repr(&value);
+                wrong(
+                    word,
+                    &format!(
+                        "The value {value} could not be converted to 'bool': yes or no is needed"
+                    ),
+                )
+            }),
         }
     }
 
@@ -113,25 +122,25 @@ impl Evaluator<'_> {
         gathering: bool,
     ) -> Evaluated<Settings> {
         let flag = |keyword| self.flag(context, keyword);
+        // How many work at once is decided before; a mistake shows here.
+        self.throttle(context)?;
         Ok(Settings {
             check: flag(Keyword::CheckMode)?.unwrap_or(options.check),
             diff: flag(Keyword::Diff)?.unwrap_or(options.diff),
             no_log: flag(Keyword::NoLog)?.unwrap_or(options.rules.no_log),
             ignore_errors: flag(Keyword::IgnoreErrors)?.unwrap_or(false),
             ignore_unreachable: flag(Keyword::IgnoreUnreachable)?.unwrap_or(false),
-            delegate_to: self
-                .words(context, Keyword::DelegateTo)?
-                .filter(|name| !name.is_empty()),
+            delegate_to: match self.words(context, Keyword::DelegateTo)? {
+                Some(name) if name.is_empty() => {
+                    return Err(Box::new(ActionOutcome::failure(
+                        "Empty hostname produced from delegate_to: \"\"",
+                    )));
+                }
+                name => name,
+            },
             delegate_facts: flag(Keyword::DelegateFacts)?.unwrap_or(false),
             environment: self.environment(context, gathering)?,
-            timeout: match self.keyword(context, Keyword::Timeout)? {
-                Some((value, word)) => coerce::float(&value.to_json())
-                    .map(Some)
-                    .map_err(|reason| wrong(word, &reason))?,
-                None => Some(options.rules.task_timeout as f64),
-            }
-            .filter(|seconds| *seconds > 0.0)
-            .map(Duration::from_secs_f64),
+            timeout: self.timeout(context, options)?,
             remote_user: self.words(context, Keyword::RemoteUser)?,
             connection: self.words(context, Keyword::Connection)?,
             port: match self.words(context, Keyword::Port)? {
@@ -139,6 +148,63 @@ impl Evaluator<'_> {
                 None => None,
             },
         })
+    }
+
+    /// What is left to go by where some keyword is wrong.
+    pub(crate) fn rescue(&self, context: &Context, options: &RunOptions) -> Settings {
+        let flag = |keyword, default: bool| {
+            self.flag(context, keyword)
+                .map_or(default, |flag| flag.unwrap_or(default))
+        };
+        let hidden = self.flag(context, Keyword::NoLog);
+        Settings {
+            check: options.check,
+            diff: options.diff,
+            no_log: hidden.map_or(true, |flag| flag.unwrap_or(options.rules.no_log)),
+            ignore_errors: flag(Keyword::IgnoreErrors, false),
+            ignore_unreachable: flag(Keyword::IgnoreUnreachable, false),
+            delegate_to: None,
+            delegate_facts: false,
+            environment: Vec::new(),
+            timeout: None,
+            remote_user: None,
+            connection: None,
+            port: None,
+        }
+    }
+
+    fn timeout(&self, context: &Context, options: &RunOptions) -> Evaluated<Option<Duration>> {
+        let seconds = match self.keyword(context, Keyword::Timeout)? {
+            Some((value, word)) => {
+                coerce::float(&value.to_json()).map_err(|reason| wrong(word, &reason))?
+            }
+            None => options.rules.task_timeout as f64,
+        };
+        if !(0.0..=LONGEST_TIMEOUT).contains(&seconds) {
+            return Err(Box::new(ActionOutcome::failure(format!(
+                "Timeout {seconds} is invalid, it must be between 0 and {LONGEST_TIMEOUT}."
+            ))));
+        }
+        Ok((seconds > 0.0).then(|| Duration::from_secs_f64(seconds)))
+    }
+
+    /// `throttle`: how many hosts may work on a task at once.
+    pub(crate) fn throttle(&self, context: &Context) -> Evaluated<Option<usize>> {
+        let fail = |reason: String| {
+            Box::new(ActionOutcome::failure(format!(
+                "Failed to convert the throttle value to an integer: {reason}"
+            )))
+        };
+        let Some(word) = context.get(Keyword::Throttle) else {
+            return Ok(None);
+        };
+        let value = self.templar.resolve(&word.value, self.scope);
+        let value = value.map_err(|error| fail(error.message))?;
+        let limit = coerce::float(&value.to_json()).map_err(|_| {
+            let shown = ocplay_language::python::repr(&value);
+            fail(format!("invalid literal for int() with base 10: {shown}"))
+        })?;
+        Ok((limit >= 1.0).then_some(limit as usize))
     }
 
     fn environment(&self, context: &Context, lenient: bool) -> Evaluated<Vec<(String, String)>> {

@@ -164,15 +164,32 @@ impl Runner<'_> {
             match self.holds(word, scope) {
                 Ok(true) => {}
                 Ok(false) => {
-                    return Ok(Some(
-                        ActionOutcome::skipped("Conditional result was False")
+                    return Ok(Some(match self.meta() {
+                        Some(meta) => {
+                            let reason = actions::meta::left_out(meta, self.host);
+                            self.shared.events.event(Event::Note {
+                                level: 2,
+                                text: format!("META: {reason}"),
+                            });
+                            ActionOutcome::skipped(&reason)
+                        }
+                        None => ActionOutcome::skipped("Conditional result was False")
                             .with("false_condition", plain(&word.value)),
-                    ));
+                    }));
                 }
                 Err(outcome) => return Err(outcome),
             }
         }
         Ok(None)
+    }
+
+    /// Which `meta` this is.
+    fn meta(&self) -> Option<&str> {
+        let planned = &self.step.planned;
+        if planned.module() != "meta" || planned.implicit {
+            return None;
+        }
+        planned.task.action.raw.as_ref()?.value.as_str()
     }
 
     fn holds(&self, word: &Word, scope: &Scope) -> Result<bool, Box<ActionOutcome>> {
@@ -214,6 +231,15 @@ impl Runner<'_> {
                     seen = seen.with(Level::SetFacts, Arc::new(vars.clone()));
                 }
             }
+            // What an item before has brought is no news any more.
+            let again = outcome.outcome.effects.iter().any(|effect| {
+                matches!(effect, Effect::AddHost { .. })
+                    && done.iter().any(|known| {
+                        let mut known = known.outcome.effects.iter();
+                        known.any(|known| format!("{known:?}") == format!("{effect:?}"))
+                    })
+            });
+            outcome.outcome.changed &= !again;
             outcome.outcome.result.insert(&*names.item, item.clone());
             outcome
                 .outcome
@@ -249,12 +275,11 @@ impl Runner<'_> {
                 report,
             });
             label_includes(&mut outcome.outcome, &label);
-            results.push(finished_result(&outcome.outcome));
-            let unreachable = outcome.outcome.unreachable;
-            done.push(outcome);
-            if unreachable {
-                break;
+            if outcome.outcome.unreachable && ignores_loss(&outcome) {
+                outcome.outcome.result.remove("unreachable");
             }
+            results.push(finished_result(&outcome.outcome));
+            done.push(outcome);
             let broken = control
                 .break_when
                 .iter()
@@ -268,11 +293,73 @@ impl Runner<'_> {
         combine(done, results)
     }
 
+    /// Where the task goes and as whom, for content that asks for it: as a
+    /// rule no variable says so.
+    fn with_connection(&self, scope: &Scope) -> Scope {
+        let context = &self.step.planned.context;
+        if let Some(word) = context.get(Keyword::DelegateTo) {
+            return self.with_delegate(word, scope);
+        }
+        let word = |keyword: Keyword| {
+            let value = self.templar().resolve(&context.get(keyword)?.value, scope);
+            value.ok()?.as_str().map(str::to_owned)
+        };
+        let ssh = &self.shared.options.ssh;
+        let mut vars = Map::new();
+        let mut known = |name: &str, value: Option<String>| {
+            if let Some(value) = value.filter(|_| scope.get(name).is_none()) {
+                vars.insert(name, value);
+            }
+        };
+        known("ansible_host", Some(self.host.to_string()));
+        let kind = word(Keyword::Connection).or_else(|| ssh.connection.clone());
+        known(
+            "ansible_connection",
+            Some(kind.unwrap_or_else(|| "ssh".to_owned())),
+        );
+        known(
+            "ansible_user",
+            word(Keyword::RemoteUser).or_else(|| ssh.user.clone()),
+        );
+        if vars.is_empty() {
+            return scope.clone();
+        }
+        scope.with(Level::CommandLineValues, Arc::new(vars))
+    }
+
+    /// `ansible_delegated_vars`: what is known about the host to which the
+    /// task is delegated.
+    fn with_delegate(&self, word: &Word, scope: &Scope) -> Scope {
+        let name = self.templar().resolve(&word.value, scope);
+        let Some(name) = name.ok().and_then(|name| name.as_str().map(str::to_owned)) else {
+            return scope.clone();
+        };
+        let known = self.step.snapshot.scopes.get(&*name);
+        let mut vars = known.map(Scope::flatten).unwrap_or_default();
+        if !vars.contains_key("ansible_host") {
+            vars.insert("ansible_host", name.as_str());
+        }
+        vars.insert("inventory_hostname", &**self.host);
+        let mut delegated = Map::new();
+        delegated.insert(name, vars);
+        scope.with_var(Level::Magic, "ansible_delegated_vars", delegated.into())
+    }
+
     /// The task for one item, or without a loop.
     async fn item(&self, scope: &Scope, item: Option<&Value>) -> ItemOutcome {
         let planned = &self.step.planned;
+        let scope = &self.with_connection(scope);
         let mut args_hash = String::new();
+        // Whom to delegate to is known before any condition.
+        let nobody = planned
+            .context
+            .get(Keyword::DelegateTo)
+            .is_some_and(|word| {
+                let name = self.templar().resolve(&word.value, scope);
+                name.is_ok_and(|name| name.as_str() == Some(""))
+            });
         match self.condition(scope) {
+            Ok(_) if nobody => {}
             Ok(None) => {}
             found @ (Ok(Some(_)) | Err(_)) => {
                 let outcome = match found {
@@ -308,9 +395,10 @@ impl Runner<'_> {
         ) {
             Ok(settings) => settings,
             Err(outcome) => {
+                let settings = evaluator.rescue(&planned.context, &self.shared.options);
                 return ItemOutcome {
                     outcome: *outcome,
-                    settings: None,
+                    settings: Some(settings),
                     args_hash,
                 };
             }
@@ -558,7 +646,7 @@ impl Runner<'_> {
             if module == "set_fact" && is_template(&arg.name) {
                 let name = Value::trusted(&arg.name, &arg.name_span, None);
                 match resolve(&name, None)? {
-                    Value::Str(name) => args.insert(&*name, value),
+                    Value::Str(name) | Value::Trusted(name) => args.insert(&*name, value),
                     other => {
                         return Err(Box::new(ActionOutcome::failure(format!(
                             "Invalid variable name '{}' of type '{}'.",
@@ -844,6 +932,11 @@ fn label_includes(outcome: &mut ActionOutcome, label: &str) {
     }
 }
 
+fn ignores_loss(item: &ItemOutcome) -> bool {
+    let settings = item.settings.as_ref();
+    settings.is_some_and(|settings| settings.ignore_unreachable)
+}
+
 /// Items to one result.
 fn combine(items: Vec<ItemOutcome>, results: Vec<Value>) -> ItemOutcome {
     let mut all = ActionOutcome::default();
@@ -852,7 +945,11 @@ fn combine(items: Vec<ItemOutcome>, results: Vec<Value>) -> ItemOutcome {
     let count = items.len();
     let mut skipped = 0;
     let mut forgiven = true;
+    let mut let_go = true;
     for item in items {
+        if item.outcome.unreachable {
+            let_go &= ignores_loss(&item);
+        }
         all.changed |= item.outcome.changed;
         all.failed |= item.outcome.failed;
         all.unreachable |= item.outcome.unreachable;
@@ -871,6 +968,10 @@ fn combine(items: Vec<ItemOutcome>, results: Vec<Value>) -> ItemOutcome {
     }
     if let Some(settings) = &mut settings {
         settings.ignore_errors = forgiven && settings.ignore_errors;
+        settings.ignore_unreachable = let_go;
+    }
+    if all.unreachable && !let_go {
+        all.result.insert("unreachable", true);
     }
     all.result.insert("results", results);
     if count == 0 {
@@ -922,6 +1023,18 @@ pub(crate) fn include_failed(
     }
 }
 
+/// The module of a task, also where a template names it.
+fn module_name(planned: &PlannedTask, templar: &Templar, scope: &Scope) -> String {
+    let action = &planned.task.action;
+    if is_template(&action.name) {
+        let value = Value::trusted(&action.name, &action.name_span, None);
+        if let Ok(Value::Str(name) | Value::Trusted(name)) = templar.resolve(&value, scope) {
+            return name.to_string();
+        }
+    }
+    action.name.clone()
+}
+
 /// The title of a task, with templates resolved where that works.
 pub(crate) fn info(
     planned: &PlannedTask,
@@ -951,7 +1064,7 @@ pub(crate) fn info(
     TaskInfo {
         id: planned.id.as_str().into(),
         title: planned.title(name.as_deref()),
-        module: planned.task.action.name.clone(),
+        module: module_name(planned, templar, scope),
         path: format!("{}:{}", span.path().display(), span.position().0),
         span: span.clone(),
         handler,
@@ -966,7 +1079,7 @@ pub(crate) fn condition(
     scope: &Scope,
 ) -> Result<bool, TemplateError> {
     match value {
-        Value::Str(text) => {
+        Value::Trusted(text) => {
             let written = span.text();
             let quoted = usize::from(written.starts_with(['"', '\'']));
             let exact = written
@@ -975,7 +1088,12 @@ pub(crate) fn condition(
             let offset = exact.then_some(u32::from(quoted == 1));
             templar.condition_at(text, span, offset, scope)
         }
-        other => templar.condition(other, scope),
+        other => templar.condition(other, scope).map_err(|mut error| {
+            if error.span.is_nowhere() {
+                error.span = span.clone();
+            }
+            error
+        }),
     }
 }
 

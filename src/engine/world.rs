@@ -125,6 +125,14 @@ pub(crate) fn play_magic(
             magic.insert("inventory_dir", Value::Null);
         }
     }
+    let sources = inventory.sources().iter().map(|source| {
+        if source.contains(',') {
+            Value::from(source.as_str())
+        } else {
+            Value::from(&*absolute(Path::new(source)).to_string_lossy())
+        }
+    });
+    magic.insert("ansible_inventory_sources", sources.collect::<Vec<Value>>());
     magic.insert("ansible_check_mode", options.check);
     magic.insert("ansible_diff_mode", options.diff);
     magic.insert(

@@ -9,6 +9,7 @@ pub mod inventory;
 pub mod loader;
 pub mod plan;
 pub mod playbook;
+mod profile;
 pub mod python;
 pub mod source;
 pub mod suggest;

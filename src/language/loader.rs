@@ -60,6 +60,10 @@ pub trait Loader: Send + Sync {
     /// # Errors
     /// The operating system's.
     fn write_private(&self, path: &Path, content: &[u8]) -> io::Result<()>;
+    /// Whether there is any secret that could open a file.
+    fn has_secrets(&self) -> bool {
+        !self.keyring().is_empty()
+    }
     /// The secrets that open encrypted values.
     fn keyring(&self) -> &Keyring {
         Keyring::empty()

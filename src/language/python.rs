@@ -25,7 +25,7 @@ pub fn repr(value: &Value) -> String {
         }
         Value::Float(number) => number.to_string(),
         Value::Omit => "omit".to_owned(),
-        Value::Str(_) | Value::Date(_) | Value::Template(_) => {
+        Value::Str(_) | Value::Trusted(_) | Value::Date(_) | Value::Template(_) => {
             quote(value.as_str().unwrap_or_default())
         }
         Value::Vault(sealed) => quote(&sealed.text),

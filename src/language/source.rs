@@ -5,11 +5,16 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::loader::Loader;
+use crate::vault::is_vault;
+
 /// A text with its name; kept as long as anything points into it.
 #[derive(Debug)]
 pub struct Source {
     path: PathBuf,
     text: String,
+    /// The file is encrypted: its lines are not shown.
+    secret: bool,
 }
 
 impl Source {
@@ -18,7 +23,27 @@ impl Source {
         Arc::new(Self {
             path: path.into(),
             text: text.into(),
+            secret: false,
         })
+    }
+
+    /// The text of a file, which may be an encrypted one.
+    #[must_use]
+    pub fn of_file(path: &Path, text: String, loader: &dyn Loader) -> Arc<Self> {
+        let secret = loader.has_secrets()
+            && loader
+                .read_raw(path)
+                .is_ok_and(|content| is_vault(&content));
+        Arc::new(Self {
+            path: path.to_owned(),
+            text,
+            secret,
+        })
+    }
+
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        self.secret
     }
 
     #[must_use]

@@ -2,8 +2,9 @@
 //!
 //! A string from a trusted source (playbook, vars file, command line) that
 //! holds `{{`, `{%` or `{#` is a [`Value::Template`]: lazy text, evaluated at
-//! each use. Everything a host answers is plain [`Value::Str`]: by its type it
-//! can never be evaluated.
+//! each use; without them it is [`Value::Trusted`], which may still serve as a
+//! condition. Everything a host answers and a template makes is plain
+//! [`Value::Str`]: by its type it can never be evaluated.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use indexmap::{Equivalent, IndexMap};
 use crate::source::Span;
 
 /// Any value of a variable, an argument or a result.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub enum Value {
     #[default]
     Null,
@@ -24,6 +25,9 @@ pub enum Value {
     Float(f64),
     /// Plain text, never evaluated.
     Str(Arc<str>),
+    /// Plain text that content wrote: as a condition it is evaluated. Equal
+    /// to [`Self::Str`] of the same text.
+    Trusted(Arc<str>),
     /// A YAML date or timestamp, in Python's spelling.
     Date(Arc<str>),
     /// Lazy text.
@@ -35,6 +39,25 @@ pub enum Value {
     Map(Arc<Map>),
     /// The `omit` placeholder: the argument or key that holds it is left out.
     Omit,
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Null, Self::Null) | (Self::Omit, Self::Omit) => true,
+            (Self::Bool(one), Self::Bool(two)) => one == two,
+            (Self::Int(one), Self::Int(two)) => one == two,
+            (Self::BigInt(one), Self::BigInt(two)) => one == two,
+            (Self::Float(one), Self::Float(two)) => one == two,
+            (Self::Str(one) | Self::Trusted(one), Self::Str(two) | Self::Trusted(two))
+            | (Self::Date(one), Self::Date(two)) => one == two,
+            (Self::Template(one), Self::Template(two)) => one == two,
+            (Self::Vault(one), Self::Vault(two)) => one == two,
+            (Self::List(one), Self::List(two)) => one == two,
+            (Self::Map(one), Self::Map(two)) => one == two,
+            _ => false,
+        }
+    }
 }
 
 /// Text that is evaluated at each use, and where it was written.
@@ -188,7 +211,7 @@ impl Value {
                 offset,
             }))
         } else {
-            Self::Str(text.into())
+            Self::Trusted(text.into())
         }
     }
 
@@ -196,7 +219,7 @@ impl Value {
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
-            Self::Str(text) | Self::Date(text) => Some(text),
+            Self::Str(text) | Self::Trusted(text) | Self::Date(text) => Some(text),
             Self::Template(template) => Some(&template.text),
             _ => None,
         }
@@ -249,7 +272,7 @@ impl Value {
             Self::Int(number) => *number != 0,
             Self::BigInt(number) => *number != 0,
             Self::Float(number) => *number != 0.0,
-            Self::Str(text) | Self::Date(text) => !text.is_empty(),
+            Self::Str(text) | Self::Trusted(text) | Self::Date(text) => !text.is_empty(),
             Self::Template(template) => !template.text.is_empty(),
             Self::Vault(_) => true,
             Self::List(list) => !list.is_empty(),
@@ -266,7 +289,7 @@ impl Value {
             Self::Bool(_) => "bool",
             Self::Int(_) | Self::BigInt(_) => "int",
             Self::Float(_) => "float",
-            Self::Str(_) | Self::Template(_) | Self::Vault(_) => "str",
+            Self::Str(_) | Self::Trusted(_) | Self::Template(_) | Self::Vault(_) => "str",
             Self::Date(_) => "date",
             Self::List(_) => "list",
             Self::Map(_) => "dict",
@@ -287,7 +310,9 @@ impl Value {
                 u64::try_from(*number).map_or_else(|_| Json::from(*number as f64), Json::from)
             }
             Self::Float(number) => Json::from(*number),
-            Self::Str(text) | Self::Date(text) => Json::String(text.to_string()),
+            Self::Str(text) | Self::Trusted(text) | Self::Date(text) => {
+                Json::String(text.to_string())
+            }
             Self::Template(template) => Json::String(template.text.to_string()),
             Self::Vault(sealed) => Json::String(sealed.text.to_string()),
             Self::List(list) => list

@@ -81,6 +81,10 @@ pub(crate) fn run(args: &RunArgs, config: &Config) -> Outcome {
         }
         plan.plays.extend(one.plays);
     }
+    plan.names = playbooks
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
     let words: Vec<String> = args
         .playbooks
         .iter()

@@ -57,7 +57,12 @@ pub(super) fn load(
 ) -> Result<Inventory, Vec<Diagnostic>> {
     let options = options(config, extra_vars)?;
     let (inventory, warnings) = inventory::load(sources, &options, loader)?;
-    crate::render::diagnostic::print_all(&warnings);
+    let deprecations = config.flag("DEPRECATION_WARNINGS")?.unwrap_or(true);
+    let shown: Vec<Diagnostic> = warnings
+        .into_iter()
+        .filter(|warning| deprecations || warning.code != "deprecated")
+        .collect();
+    crate::render::diagnostic::print_all(&shown);
     Ok(inventory)
 }
 
@@ -67,6 +72,7 @@ fn options(config: &Config, extra_vars: &Arc<Map>) -> Result<Options, Vec<Diagno
     let usual = Options::default();
     let strict = !config.classic();
     let words = ["always", "never", "ignore", "silently"];
+    let hashes = config.choice("DEFAULT_HASH_BEHAVIOUR", &["replace", "merge"])?;
     Ok(Options {
         enabled: config.list("INVENTORY_ENABLED").unwrap_or(usual.enabled),
         ignored_ends: config
@@ -90,6 +96,7 @@ fn options(config: &Config, extra_vars: &Arc<Map>) -> Result<Options, Vec<Diagno
             .unwrap_or(false),
         unparsed_warns: config.flag("INVENTORY_UNPARSED_WARNING")?.unwrap_or(true),
         extra_vars: Arc::clone(extra_vars),
+        merging: hashes.as_deref() == Some("merge"),
         script_stderr: config.flag("INVENTORY_SCRIPT_STDERR")?.unwrap_or(true),
     })
 }

@@ -41,11 +41,20 @@ pub(crate) fn draw(problem: &Diagnostic, colours: bool) -> String {
     let mut group = Group::with_title(title);
     // Labels of one file share a snippet.
     let mut drawn: Vec<usize> = Vec::new();
+    let mut hidden: Vec<String> = Vec::new();
     for (index, label) in problem.labels.iter().enumerate() {
         if drawn.contains(&index) {
             continue;
         }
         let source = label.span.source();
+        if source.is_secret() {
+            drawn.push(index);
+            hidden.push(format!(
+                "at {}; the file is encrypted, its lines are not shown",
+                label.span
+            ));
+            continue;
+        }
         let mut snippet = Snippet::source(source.text()).path(source.path().to_string_lossy());
         for (other, label) in problem.labels.iter().enumerate() {
             if !std::sync::Arc::ptr_eq(label.span.source(), source) {
@@ -67,7 +76,7 @@ pub(crate) fn draw(problem: &Diagnostic, colours: bool) -> String {
         group = group.element(snippet);
     }
     let mut report = vec![group];
-    for help in &problem.help {
+    for help in hidden.iter().chain(&problem.help) {
         report.push(Group::with_title(
             Level::HELP.secondary_title(help.as_str()),
         ));
@@ -101,7 +110,12 @@ fn classic(problem: &Diagnostic, colours: bool) -> String {
         let path = std::path::absolute(label.span.path());
         let path = path.unwrap_or_else(|_| label.span.path().to_owned());
         out.push_str(&format!("\nOrigin: {}:{line}:{column}\n\n", path.display()));
-        let text = label.span.source().text();
+        let secret = label.span.source().is_secret();
+        let text = if secret {
+            ""
+        } else {
+            label.span.source().text()
+        };
         let width = line.to_string().len();
         for (number, content) in text
             .lines()
@@ -111,10 +125,12 @@ fn classic(problem: &Diagnostic, colours: bool) -> String {
         {
             out.push_str(&format!("{:width$} {content}\n", number + 1));
         }
-        out.push_str(&format!(
-            "{}^ column {column}\n",
-            " ".repeat(width + column)
-        ));
+        if !secret {
+            out.push_str(&format!(
+                "{}^ column {column}\n",
+                " ".repeat(width + column)
+            ));
+        }
     }
     for help in &problem.help {
         out.push_str(&format!("\n{help}"));

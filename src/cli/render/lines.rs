@@ -190,8 +190,8 @@ impl Lines {
     fn done(&self, host: &str, task: &TaskInfo, report: &Report, looped: bool) -> Option<String> {
         // A debug shows only its message, and that of the whole loop, too.
         let debug = short_module_name(&task.module) == "debug" && report.status == Status::Failed;
-        let shown_already =
-            looped && !debug && report.status != Status::Skipped && has_items(report);
+        let whole = matches!(report.status, Status::Skipped | Status::Unreachable);
+        let shown_already = looped && !debug && !whole && has_items(report);
         let mut text = if shown_already {
             String::new()
         } else {
@@ -270,10 +270,14 @@ impl Lines {
                 };
                 (line, Paint::Failed)
             }
-            Status::Unreachable => (
-                format!("fatal: [{host}]: UNREACHABLE! => {}", shown()),
-                Paint::Failed,
-            ),
+            Status::Unreachable => {
+                let line = if report.item.is_some() {
+                    format!("failed: [{host}]{} => {}", item(" "), shown())
+                } else {
+                    format!("fatal: [{host}]: UNREACHABLE! => {}", shown())
+                };
+                (line, Paint::Failed)
+            }
         };
         let failed = matches!(
             report.status,

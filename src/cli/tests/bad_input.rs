@@ -22,6 +22,17 @@ fn a_broken_inventory_line() {
 }
 
 #[test]
+fn an_argument_of_ansibles_own() {
+    project()
+        .play(
+            "- hosts: all\n  tasks:\n    - set_fact: {_ansible_x: 1}\n",
+            &[],
+        )
+        .code(1)
+        .says(&["site.yml:3:18", "is reserved for internal use only."]);
+}
+
+#[test]
 fn a_bad_yaml_file() {
     let ran = project()
         .play(

@@ -13,6 +13,7 @@ mod config;
 mod connection;
 mod content;
 mod faults;
+mod flow;
 mod inventory;
 mod listing;
 mod play;

@@ -41,7 +41,7 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
         .collect();
     let mut vars = Map::new();
     if let Some(port) = port {
-        vars.insert("ansible_port", port);
+        vars.insert("ansible_ssh_port", port);
     }
     for (key, value) in call.args.entries() {
         if !matches!(
@@ -51,6 +51,7 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
             vars.insert(key.to_string(), value.clone());
         }
     }
+    let changed = is_news(call, &name, &groups, &vars);
     let mut added = Map::new();
     added.insert("host_name", name.as_str());
     added.insert(
@@ -64,6 +65,21 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
     let mut outcome = ActionOutcome::ok()
         .with("add_host", added)
         .effect(Effect::AddHost { name, groups, vars });
-    outcome.changed = true;
+    outcome.changed = changed;
     outcome
+}
+
+/// Whether something is new: the host, one of its groups, or a variable.
+fn is_news(call: &Call<'_>, name: &str, groups: &[String], vars: &Map) -> bool {
+    let known = call.scope.get("groups").and_then(Value::as_map);
+    let member = |group: &str| {
+        let members = known.and_then(|groups| groups.get(group)?.as_list());
+        members.is_some_and(|members| members.iter().any(|host| host.as_str() == Some(name)))
+    };
+    let scope = call.step.snapshot.scopes.get(name);
+    !member("all")
+        || groups.iter().any(|group| !member(group))
+        || vars
+            .entries()
+            .any(|(name, value)| scope.and_then(|scope| scope.get(name)) != Some(value))
 }

@@ -22,6 +22,9 @@ arguments! {
 }
 
 pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
+    if call.args.get("that") == Some(&Value::Null) {
+        return ActionOutcome::failure("Empty conditional expression.");
+    }
     let args: Args = match call.read() {
         Ok(args) => args,
         Err(outcome) => return *outcome,

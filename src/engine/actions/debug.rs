@@ -36,10 +36,19 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
     }
     // A template gives the expression's text: `var: "{{ name }}"`.
     let text = match call.shared.templar.resolve(var, call.scope) {
-        Ok(Value::Str(text)) => text.to_string(),
+        Ok(Value::Trusted(text)) => text.to_string(),
+        Ok(Value::Str(_)) => {
+            return ActionOutcome::failure("Encountered untrusted template or expression.");
+        }
         Ok(other) => {
-            let name = var.as_str().unwrap_or_default().to_owned();
-            return ActionOutcome::ok().with(&name, other);
+            let Some(name) = var.as_str() else {
+                let shown = ocplay_language::python::repr(&other);
+                return ActionOutcome::failure(format!(
+                    "argument 'var' is of type {}: {shown} is not a string and conversion is not allowed",
+                    other.type_name()
+                ));
+            };
+            return ActionOutcome::ok().with(name, other);
         }
         Err(error) => return ActionOutcome::template(&error),
     };

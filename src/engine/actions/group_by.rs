@@ -1,5 +1,6 @@
 //! `group_by`: groups made of facts.
 
+use ocplay_language::value::Value;
 use ocplay_protocol::arguments;
 
 use super::Call;
@@ -26,9 +27,16 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
         .iter()
         .map(|parent| parent.replace(' ', "-"))
         .collect();
+    let groups = call.scope.get("groups").and_then(Value::as_map);
+    let members = groups.and_then(|groups| groups.get(&key)?.as_list());
+    let member = members.is_some_and(|members| {
+        members
+            .iter()
+            .any(|host| host.as_str() == Some(&**call.host))
+    });
     let mut outcome = ActionOutcome::ok()
         .with("add_group", key.as_str())
         .effect(Effect::GroupBy { key, parents });
-    outcome.changed = true;
+    outcome.changed = !member;
     outcome
 }

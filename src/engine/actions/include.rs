@@ -89,6 +89,7 @@ pub(super) fn role(call: &Call<'_>) -> ActionOutcome {
             span: span.clone(),
         })),
         public: word("public"),
+        validate: word("rolespec_validate"),
     };
     role.keywords.tags = Vec::new();
     let shown = role.name.value.as_str().unwrap_or_default().to_owned();

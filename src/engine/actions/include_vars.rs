@@ -127,8 +127,6 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
         }
         vars = merged;
     }
-    // Shown without templates resolved: they are evaluated at each use.
-    let shown = Value::from_json(&Value::from(vars.clone()).to_json());
     let outcome = if secret {
         // What came out of a vault is not shown.
         ActionOutcome::ok().with("_ansible_no_log", true)
@@ -136,7 +134,7 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
         ActionOutcome::ok()
     };
     outcome
-        .with("ansible_facts", shown)
+        .with("ansible_facts", vars.clone())
         .with("ansible_included_var_files", names)
         .effect(Effect::IncludeVars(vars))
 }

@@ -12,7 +12,7 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
     if let Some(name) = name.as_deref().filter(|name| *name != "flush_handlers") {
         call.shared.events.event(Event::Note {
             level: 2,
-            text: format!("META: {name}"),
+            text: format!("META: {}", told(name, call.host)),
         });
     }
     let meta = match name.as_deref() {
@@ -34,4 +34,34 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
         }
     };
     ActionOutcome::ok().effect(Effect::Meta(meta))
+}
+
+/// What is said about it.
+fn told(name: &str, host: &str) -> String {
+    match name {
+        "refresh_inventory" => "inventory successfully refreshed".to_owned(),
+        "clear_facts" => "facts cleared".to_owned(),
+        "clear_host_errors" => "cleared host errors".to_owned(),
+        "end_batch" => "ending batch".to_owned(),
+        "end_play" => "ending play".to_owned(),
+        "end_host" => format!("ending play for {host}"),
+        "end_role" => format!("ending role for {host}"),
+        "reset_connection" => "reset connection".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// Why it was left out, as far as a condition says so.
+pub(crate) fn left_out(name: &str, host: &str) -> String {
+    let what = match name {
+        "flush_handlers" => format!(", not running handlers for {host}"),
+        "clear_facts" => format!(", not clearing facts and fact cache for {host}"),
+        "clear_host_errors" => format!(", not clearing host error state for {host}"),
+        "end_batch" => ", continuing current batch".to_owned(),
+        "end_play" => ", continuing play".to_owned(),
+        "end_host" => format!(", continuing execution for {host}"),
+        "end_role" => format!(", continuing role for {host}"),
+        _ => String::new(),
+    };
+    format!("{name} conditional evaluated to False{what}")
 }

@@ -17,7 +17,7 @@ mod group_by;
 mod host;
 mod include;
 mod include_vars;
-mod meta;
+pub(crate) mod meta;
 mod pause;
 mod reboot;
 mod script;

@@ -20,8 +20,8 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
     let mut cacheable = false;
     // What a template makes of a line is split again: names may come of it.
     let mut args = call.args.clone();
-    if let Some(Value::Str(line)) = args.remove("_raw_params") {
-        for (name, value) in ocplay_language::playbook::split_pairs(&line, None).pairs {
+    if let Some(line) = args.remove("_raw_params").as_ref().and_then(Value::as_str) {
+        for (name, value) in ocplay_language::playbook::split_pairs(line, None).pairs {
             args.insert(name, value);
         }
     }

@@ -87,6 +87,8 @@ impl Dispatcher {
     /// The task that a host has next, unselected ones passed over.
     fn next_of(&mut self, run: &mut PlayRun, name: &Arc<str>) -> Option<At> {
         loop {
+            let cursor = run.cursors.get_mut(name)?;
+            run.roles.pass(name, cursor);
             let cursor = run.cursors.get(name)?;
             if !self.takes_part(name, cursor) {
                 return None;

@@ -162,7 +162,7 @@ fn unusable(word: &Word, reason: &str) -> Diagnostic {
 
 fn literal_texts(word: &Word) -> Vec<String> {
     let text = |value: &Value| match value {
-        Value::Str(text) => Some(text.to_string()),
+        Value::Str(text) | Value::Trusted(text) => Some(text.to_string()),
         _ => None,
     };
     match &word.value {

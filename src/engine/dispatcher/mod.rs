@@ -12,6 +12,7 @@ mod debugger;
 mod free;
 mod handlers;
 mod includes;
+mod roles;
 mod settle;
 mod vars_files;
 
@@ -33,7 +34,8 @@ use crate::cursor::{At, Cursor};
 use crate::custom_stats::CustomStats;
 use crate::event::Event;
 use crate::host::{Host, Standing};
-use crate::outcome::HostOutcome;
+use crate::outcome::{Effect, HostOutcome};
+use crate::settings::Evaluator;
 use crate::task::{self, Shared, Step};
 use crate::world::{self, Snapshot};
 
@@ -49,6 +51,8 @@ pub(crate) struct Dispatcher {
     pub(crate) lab: HashMap<Arc<str>, Arc<Map>>,
     pub(crate) stop: Arc<AtomicBool>,
     pub(crate) stats: CustomStats,
+    /// What `add_host` and `group_by` brought so far.
+    grown: Vec<(Effect, Vec<Arc<str>>)>,
     snapshot: Option<Arc<Snapshot>>,
     groups: Option<Value>,
     forks: Arc<Semaphore>,
@@ -71,6 +75,8 @@ pub(crate) struct PlayRun {
     pub(crate) batch: Vec<Arc<str>>,
     /// Where the hosts of the batch stand.
     pub(crate) cursors: IndexMap<Arc<str>, Cursor>,
+    /// Which roles hosts have been through.
+    pub(crate) roles: roles::Passed,
     pub(crate) force_handlers: bool,
     pub(crate) ended: bool,
     /// A mistake in the content that no host can be blamed for.
@@ -107,6 +113,7 @@ impl Dispatcher {
             lab,
             stop,
             stats: CustomStats::default(),
+            grown: Vec::new(),
             snapshot: None,
             groups: None,
             forks,
@@ -247,6 +254,9 @@ impl Dispatcher {
             if self.stopped() || run.ended || run.broken {
                 return;
             }
+            for (name, cursor) in &mut run.cursors {
+                run.roles.pass(name, cursor);
+            }
             let standing: Vec<(Arc<str>, At)> = run
                 .cursors
                 .iter()
@@ -377,12 +387,7 @@ impl Dispatcher {
         let step = Arc::new(step);
         let mut outcomes = self.run_hosts(&step, hosts).await;
         // The order of the inventory, not that of completion.
-        let order: HashMap<&str, usize> = here
-            .iter()
-            .enumerate()
-            .map(|(place, name)| (&**name, place))
-            .collect();
-        outcomes.sort_by_key(|outcome| order.get(&*outcome.host).copied());
+        outcomes.sort_by_key(|outcome| here.iter().position(|name| *name == outcome.host));
         self.debug(run, &step, &mut outcomes).await;
         let settling = Settling {
             planned: &at.task,
@@ -395,11 +400,12 @@ impl Dispatcher {
 
     /// `throttle`: how many hosts may work on a task at once.
     fn throttle(&self, step: &Step, first: Option<&Arc<str>>) -> Option<usize> {
-        let word = step.planned.context.get(Keyword::Throttle)?;
-        let scope = step.scope(first?);
-        let value = self.shared.templar.resolve(&word.value, &scope).ok()?;
-        let limit = ocplay_protocol::coerce::float(&value.to_json()).ok()?;
-        (limit >= 1.0).then_some(limit as usize)
+        step.planned.context.get(Keyword::Throttle)?;
+        let evaluator = Evaluator {
+            templar: &self.shared.templar,
+            scope: &step.scope(first?),
+        };
+        evaluator.throttle(&step.planned.context).ok().flatten()
     }
 
     async fn run_hosts(&self, step: &Arc<Step>, hosts: &[Arc<str>]) -> Vec<HostOutcome> {

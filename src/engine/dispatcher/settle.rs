@@ -1,17 +1,17 @@
 //! Outcomes become state: variables, standings, new hosts, what `meta` asks.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 use ocplay_language::diagnostic::Diagnostic;
+use ocplay_language::inventory::Inventory;
 use ocplay_language::plan::PlannedTask;
 use ocplay_language::playbook::ast::Keyword;
 use ocplay_language::value::{Map, Value};
 
 use super::{Dispatcher, PlayRun, Settling};
 use crate::cursor::{Cursor, Fall};
-use crate::event::Status;
+use crate::event::{Event, Status};
 use crate::host::Standing;
 use crate::outcome::{Effect, HostOutcome, Meta};
 
@@ -34,6 +34,9 @@ impl Dispatcher {
                 vec![Arc::clone(&outcome.host)]
             };
             self.keep(run, planned, outcome, &targets);
+            if let Some(role) = planned.context.role().filter(|_| !step.quiet) {
+                run.roles.ran(&outcome.host, role, outcome);
+            }
             let cursor = run.cursors.get(&outcome.host);
             let rescuable = cursor.is_some_and(Cursor::rescuable);
             if let Some(host) = self.hosts.get_mut(&outcome.host)
@@ -59,6 +62,16 @@ impl Dispatcher {
             let failed = matches!(outcome.status, Status::Failed | Status::Unreachable);
             any_failed |= failed;
             any_lost |= failed && !rescuable;
+            // Before the task is left: it may be the last of an `always`.
+            if outcome
+                .effects
+                .iter()
+                .any(|effect| matches!(effect, Effect::Meta(Meta::ClearHostErrors)))
+            {
+                for cursor in run.cursors.values_mut() {
+                    cursor.clear_errors();
+                }
+            }
             for name in &targets {
                 self.stand(run, planned, outcome, name);
             }
@@ -87,13 +100,11 @@ impl Dispatcher {
 
     /// Lets every host of the batch fall that has not done so yet.
     fn fail_all(&mut self, run: &mut PlayRun, outcomes: &[HostOutcome], once: bool) {
-        let failed: HashSet<&str> = outcomes
-            .iter()
-            .filter(|outcome| outcome.status == Status::Failed)
-            .map(|outcome| &*outcome.host)
-            .collect();
         for (name, cursor) in &mut run.cursors {
-            if once && !failed.is_empty() || failed.contains(&**name) {
+            let own = outcomes
+                .iter()
+                .any(|outcome| (once || outcome.host == *name) && outcome.status == Status::Failed);
+            if own {
                 continue;
             }
             let Some(host) = self.hosts.get_mut(name).filter(|host| host.is_active()) else {
@@ -125,8 +136,9 @@ impl Dispatcher {
             )
         });
         match outcome.status {
+            // It takes part again once its errors are cleared.
             Status::Unreachable => {
-                cursor.leave();
+                cursor.advance();
                 if let Some(host) = self.hosts.get_mut(name) {
                     host.standing = Standing::Unreachable;
                 }
@@ -219,24 +231,12 @@ impl Dispatcher {
                 self.snapshot = None;
                 self.read_vars_files(run, &fact_hosts, false);
             }
-            Effect::AddHost { name, groups, vars } => {
-                self.inventory
-                    .add_host(name, groups.first().map_or("ungrouped", String::as_str));
-                for group in groups {
-                    self.inventory.add_host(name, group);
-                }
-                self.inventory.set_host_vars(name, vars);
+            Effect::AddHost { name, .. } => {
+                self.grow(effect, targets);
                 self.inventory_changed(run, &[Arc::from(name.as_str())]);
             }
-            Effect::GroupBy { key, parents } => {
-                for name in targets {
-                    self.inventory.add_host(name, key);
-                }
-                for parent in parents.iter().filter(|parent| *parent != "all") {
-                    // A circle cannot come of a group that is new; one that is
-                    // refused changes nothing.
-                    drop(self.inventory.add_child(parent, key));
-                }
+            Effect::GroupBy { .. } => {
+                self.grow(effect, targets);
                 self.inventory_changed(run, targets);
             }
             Effect::Stats {
@@ -249,6 +249,41 @@ impl Dispatcher {
             }
             Effect::IncludeTasks(_) | Effect::IncludeRole(_) | Effect::Meta(_) => {}
         }
+    }
+
+    /// What a task brings into the inventory; it outlives a refresh.
+    fn grow(&mut self, effect: &Effect, targets: &[Arc<str>]) {
+        put(&mut self.inventory, effect, targets, false);
+        self.grown.push((effect.clone(), targets.to_vec()));
+    }
+
+    /// Reads every source of the inventory again.
+    fn refresh_inventory(&mut self, run: &mut PlayRun) {
+        match self.inventory.reload(&self.shared.loader) {
+            Ok((inventory, warnings)) => {
+                for warning in warnings {
+                    self.shared.warn_once(warning);
+                }
+                self.inventory = inventory;
+            }
+            Err(problems) => {
+                self.shared.events.event(Event::Mistakes(problems));
+                run.broken = true;
+                return;
+            }
+        }
+        for (effect, targets) in &self.grown {
+            put(&mut self.inventory, effect, targets, true);
+        }
+        self.folders.forget();
+        let inventory = &self.inventory;
+        self.hosts
+            .retain(|name, _| inventory.host(name).is_some() || run.all.contains(name));
+        let names: Vec<Arc<str>> = inventory
+            .hosts()
+            .map(|(name, _)| Arc::clone(name))
+            .collect();
+        self.inventory_changed(run, &names);
     }
 
     pub(super) fn inventory_changed(&mut self, run: &PlayRun, names: &[Arc<str>]) {
@@ -335,8 +370,7 @@ impl Dispatcher {
                     self.shared.pool.reset(name).await;
                 }
             }
-            // Files are read once per run; what add_host brought stays.
-            Meta::RefreshInventory => self.inventory.finish(),
+            Meta::RefreshInventory => self.refresh_inventory(run),
             Meta::FlushHandlers => self.flush(run, targets),
         }
     }
@@ -379,5 +413,32 @@ impl Dispatcher {
         });
         let failed = failed.count() as f64;
         failed * 100.0 / run.batch.len().max(1) as f64 > limit
+    }
+}
+
+/// Puts what `add_host` or `group_by` brought into an inventory.
+/// `again` after a refresh: a host that is gone stays so.
+fn put(inventory: &mut Inventory, effect: &Effect, targets: &[Arc<str>], again: bool) {
+    match effect {
+        Effect::AddHost { name, groups, vars } => {
+            inventory.add_host(name, groups.first().map_or("ungrouped", String::as_str));
+            for group in groups {
+                inventory.add_host(name, group);
+            }
+            inventory.set_host_vars(name, vars);
+        }
+        Effect::GroupBy { key, parents } => {
+            for name in targets {
+                if !again || inventory.host(name).is_some() {
+                    inventory.add_host(name, key);
+                }
+            }
+            for parent in parents.iter().filter(|parent| *parent != "all") {
+                // A circle cannot come of a group that is new; one that is
+                // refused changes nothing.
+                drop(inventory.add_child(parent, key));
+            }
+        }
+        _ => {}
     }
 }

@@ -186,7 +186,9 @@ impl Rules<'_> {
     /// An expression's value; what is no text stands for itself.
     fn value(&self, node: &Node, scope: &Scope) -> Result<Value, TemplateError> {
         match node.value() {
-            Value::Str(text) => self.templar.expression(&text, &node.span, scope),
+            Value::Str(text) | Value::Trusted(text) => {
+                self.templar.expression(&text, &node.span, scope)
+            }
             Value::Template(template) => self.templar.expression(&template.text, &node.span, scope),
             other => self.templar.resolve(&other, scope),
         }
@@ -257,7 +259,7 @@ impl Rules<'_> {
                 }
                 None => return Ok(()),
             },
-            Value::Str(text) => names.push(text.to_string()),
+            Value::Str(text) | Value::Trusted(text) => names.push(text.to_string()),
             Value::List(items) => names.extend(items.iter().map(or_default)),
             Value::Map(map) => {
                 for (name, value) in map.iter() {

@@ -170,7 +170,7 @@ fn read(path: &Path, loader: &dyn Loader, lists: bool) -> Result<Arc<Map>, Box<D
     if let Some(vars) = plain_json(&text) {
         return Ok(vars);
     }
-    let source = Source::new(path, text);
+    let source = Source::of_file(path, text, loader);
     let (node, _) = parse_one(&source)?;
     match node.value() {
         Value::Map(vars) => Ok(vars),

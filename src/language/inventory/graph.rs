@@ -7,7 +7,11 @@ use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 
+use super::Options;
+use crate::diagnostic::Diagnostic;
+use crate::loader::Loader;
 use crate::value::{Map, Value};
+use crate::vars::scope::merge;
 
 /// What becomes of names of groups that are no names of variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,9 +34,14 @@ pub struct Inventory {
     groups: IndexMap<Arc<str>, Group>,
     /// Folders that may hold `group_vars` and `host_vars`.
     folders: IndexSet<PathBuf>,
+    /// Every source that was to be read, and how.
+    sources: Vec<String>,
+    options: Arc<Options>,
     /// What is being read.
     source: Option<Arc<str>>,
     group_names: GroupNames,
+    /// A mapping that is set again is merged with the one before.
+    merging: bool,
     odd_names: bool,
 }
 
@@ -89,6 +98,9 @@ impl Default for Inventory {
             folders: IndexSet::new(),
             source: None,
             group_names: GroupNames::Never,
+            merging: false,
+            sources: Vec::new(),
+            options: Arc::default(),
             odd_names: false,
         }
     }
@@ -125,6 +137,32 @@ impl Inventory {
 
     pub(super) fn set_group_names(&mut self, rule: GroupNames) {
         self.group_names = rule;
+    }
+
+    /// Files, folders and lists that this was read from.
+    #[must_use]
+    pub fn sources(&self) -> &[String] {
+        &self.sources
+    }
+
+    pub(super) fn set_sources(&mut self, sources: &[String], options: &Options) {
+        self.sources = sources.to_vec();
+        self.options = Arc::new(options.clone());
+    }
+
+    /// What the same sources hold now.
+    ///
+    /// # Errors
+    /// As [`super::load`].
+    pub fn reload(
+        &self,
+        loader: &Arc<dyn Loader>,
+    ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+        super::load(&self.sources, &self.options, loader)
+    }
+
+    pub(super) fn set_merging(&mut self, merging: bool) {
+        self.merging = merging;
     }
 
     pub(super) fn set_source(&mut self, source: Option<&str>) {
@@ -193,14 +231,15 @@ impl Inventory {
         if let Some(host) = self.hosts.get_mut(name)
             && !vars.is_empty()
         {
-            Arc::make_mut(&mut host.vars).extend(vars);
+            put(Arc::make_mut(&mut host.vars), vars, self.merging);
         }
     }
 
     pub fn set_group_vars(&mut self, name: &str, vars: &Map) {
+        let merging = self.merging;
         let group = self.add_group(name);
         let own = Arc::make_mut(&mut group.vars);
-        own.extend(vars);
+        put(own, vars, merging);
         let priority = match own.remove(PRIORITY) {
             Some(Value::Int(priority)) => Some(priority),
             Some(other) => other.as_str().and_then(|text| text.trim().parse().ok()),
@@ -415,6 +454,20 @@ impl Inventory {
             .into_iter()
             .map(|(name, _)| Arc::clone(name))
             .collect()
+    }
+}
+
+/// Sets variables.
+fn put(own: &mut Map, vars: &Map, merging: bool) {
+    if !merging {
+        return own.extend(vars);
+    }
+    for (key, value) in vars.iter() {
+        let value = match own.0.get(key) {
+            Some(below) => merge(below, value),
+            None => value.clone(),
+        };
+        own.0.insert(key.clone(), value);
     }
 }
 

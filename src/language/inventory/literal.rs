@@ -5,15 +5,15 @@ use crate::value::{Key, Map, Value};
 
 /// A Python literal where the text is one, else the text.
 pub(super) fn literal(text: &str, span: &Span) -> Value {
+    parse(text, span).unwrap_or_else(|| Value::trusted(text, span, None))
+}
+
+/// What a Python literal stands for, if the whole text is one.
+pub(crate) fn parse(text: &str, span: &Span) -> Option<Value> {
     let mut parser = Literal { rest: text, span };
-    match parser.value(0) {
-        Some(value)
-            if parser.rest.trim_start().is_empty() || parser.rest.trim_start().starts_with('#') =>
-        {
-            value
-        }
-        _ => Value::trusted(text, span, None),
-    }
+    let value = parser.value(0)?;
+    let rest = parser.rest.trim_start();
+    (rest.is_empty() || rest.starts_with('#')).then_some(value)
 }
 
 struct Literal<'a> {
@@ -56,7 +56,7 @@ impl Literal<'_> {
             }
             '.' if self.rest.starts_with("...") => {
                 self.rest = &self.rest["...".len()..];
-                Some("...".into())
+                Some(Value::Trusted("...".into()))
             }
             _ => self.atom(),
         }
@@ -158,7 +158,10 @@ impl Literal<'_> {
         }
         // A complex number stays text.
         if let Some(real) = text.strip_suffix(['j', 'J']) {
-            return real.parse::<f64>().ok().map(|_| text.into());
+            return real
+                .parse::<f64>()
+                .ok()
+                .map(|_| Value::trusted(text, self.span, None));
         }
         // Python refuses whole numbers with leading zeros.
         let padded = digits.len() > 1

@@ -10,7 +10,6 @@ mod generator;
 mod graph;
 mod host_list;
 mod ini;
-mod json;
 mod literal;
 mod pattern;
 mod script;
@@ -22,6 +21,7 @@ use std::sync::Arc;
 
 pub use files::{VarsFolders, read_play_vars, read_vars};
 pub use graph::{Group, GroupNames, Host, Inventory};
+pub(crate) use literal::parse as python_literal;
 pub use pattern::{PatternError, select};
 
 use crate::diagnostic::Diagnostic;
@@ -44,6 +44,8 @@ pub struct Options {
     pub unparsed_fails: bool,
     pub unparsed_warns: bool,
     pub extra_vars: Arc<Map>,
+    /// Mappings of several sources are merged (`hash_behaviour = merge`).
+    pub merging: bool,
     /// What scripts write to standard error is shown.
     pub script_stderr: bool,
 }
@@ -60,6 +62,7 @@ impl Default for Options {
             unparsed_fails: false,
             unparsed_warns: true,
             extra_vars: Arc::default(),
+            merging: false,
             script_stderr: true,
         }
     }

@@ -40,6 +40,7 @@ impl<'a> Reader<'a> {
     pub(super) fn new(options: &'a Options, loader: &'a Arc<dyn Loader>) -> Self {
         let mut inventory = Inventory::default();
         inventory.set_group_names(options.group_names);
+        inventory.set_merging(options.merging);
         Self {
             inventory,
             options,
@@ -64,6 +65,7 @@ impl<'a> Reader<'a> {
             }
         }
         self.check_kinds();
+        self.inventory.set_sources(sources, self.options);
         let mut parsed = false;
         for source in sources.iter().filter(|source| !source.is_empty()) {
             let path = Path::new(source);
@@ -97,6 +99,12 @@ impl<'a> Reader<'a> {
         self.inventory.finish();
         self.warn_about_names();
         Ok((self.inventory, self.warnings))
+    }
+
+    /// A form that still works, but should not be used.
+    pub(super) fn remark(&mut self, message: &str) {
+        self.warnings
+            .push(Diagnostic::warning("deprecated", message));
     }
 
     /// Kinds that are not there are named once.

@@ -287,6 +287,35 @@ test "$1" = --list && echo '{"g": {"hosts": ["c"]}}' || echo "{\"own\": \"$2\"}"
 }
 
 #[test]
+fn mappings_of_several_sources_are_merged_where_that_is_wanted() {
+    let files = [
+        (
+            "1.yml",
+            "all: {hosts: {h: {d: {a: 1, b: 1}}}, vars: {g: {a: 1}}}\n",
+        ),
+        (
+            "2.yml",
+            "all: {hosts: {h: {d: {a: 2}}}, vars: {g: {b: 2}}}\n",
+        ),
+    ];
+    let read = |merging: bool| {
+        let options = Options {
+            merging,
+            ..Options::default()
+        };
+        let found = from_files(&files, &["1.yml", "2.yml"], &options);
+        let all = found.inventory.group("all").unwrap();
+        (found.var("h", "d"), all.vars.get("g").unwrap().to_json())
+    };
+    use serde_json::json;
+    assert_eq!(read(false), (json!({"a": 2}), json!({"b": 2})));
+    assert_eq!(
+        read(true),
+        (json!({"a": 2, "b": 1}), json!({"a": 1, "b": 2}))
+    );
+}
+
+#[test]
 fn constructed_makes_variables_and_groups() {
     let config = "plugin: ansible.builtin.constructed\n\
         compose: {sum: n + 1, bad: nope.x}\n\

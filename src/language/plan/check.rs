@@ -310,7 +310,7 @@ impl Checker<'_> {
 
     fn condition(&mut self, word: &Word) {
         match &word.value {
-            Value::Str(text) => {
+            Value::Trusted(text) => {
                 let offset = word.span.text().starts_with(&**text).then_some(0);
                 let offset =
                     offset.or_else(|| word.span.text().get(1..)?.starts_with(&**text).then_some(1));

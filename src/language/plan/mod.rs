@@ -25,6 +25,8 @@ pub struct Plan {
     pub plays: Vec<Arc<PlannedPlay>>,
     /// How many plays there are up to the end of each playbook but the last.
     pub ends: Vec<usize>,
+    /// The playbooks, as they were named.
+    pub names: Vec<String>,
 }
 
 /// One play with its roles found and its imports put in place.
@@ -83,7 +85,7 @@ pub struct Handler {
 }
 
 /// A role as it is used in one place.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Role {
     pub name: String,
     pub path: PathBuf,
@@ -95,6 +97,8 @@ pub struct Role {
     pub params: Arc<Map>,
     pub parent: Option<Arc<Self>>,
     pub allow_duplicates: bool,
+    /// Alike for what is the same role, called for in the same way.
+    pub key: String,
 }
 
 impl Role {
@@ -125,11 +129,13 @@ impl PlannedTask {
         self.task.name.as_ref().and_then(|name| name.value.as_str())
     }
 
-    /// `role : name`, the module standing in for a missing name.
+    /// `role : name`, the module standing in for a missing name. An
+    /// `include_role` leads out of its role and is named without it.
     #[must_use]
     pub fn title(&self, name: Option<&str>) -> String {
         let name = name.unwrap_or(&self.task.action.name);
-        match self.context.role() {
+        let role = self.context.role();
+        match role.filter(|_| self.module() != "include_role") {
             Some(role) => format!("{} : {name}", role.name),
             None => name.to_owned(),
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ocplay_protocol::coerce;
 use sha2::{Digest, Sha256};
 
 use super::{Context, Handler, Node, Plan, PlannedBlock, PlannedPlay, PlannedTask, Role};
@@ -478,20 +479,22 @@ impl Resolver {
             Some(word) => word.value.truthy(),
             None => meta.allow_duplicates,
         };
+        let from = &reference.from;
+        let values = |words: &[Word]| -> Vec<Value> {
+            words.iter().map(|word| word.value.clone()).collect()
+        };
+        let file = |word: &Option<Word>| word.as_ref().map(|word| word.value.clone());
         let key = format!(
-            "{} {:?} {:?} {:?}",
+            "{} {:?} {:?} {:?} {:?} {:?} {}",
             path.display(),
             reference.params,
             reference.keywords.vars,
-            reference
-                .keywords
-                .when
-                .iter()
-                .map(|word| &word.value)
-                .collect::<Vec<_>>()
+            values(&reference.keywords.when),
+            values(&reference.keywords.tags),
+            [&from.tasks, &from.vars, &from.defaults, &from.handlers].map(file),
+            reference.allow_duplicates.is_some(),
         );
         let repeated = state.placed.contains(&key);
-        let from = &reference.from;
         let mut defaults = Map::new();
         let mut vars = Map::new();
         let mut nodes = Vec::new();
@@ -506,6 +509,7 @@ impl Resolver {
             params: Arc::new(reference.params.clone()),
             parent: context.role().cloned(),
             allow_duplicates: allow,
+            key: key.clone(),
         });
         for dependency in &meta.dependencies {
             let inner = role_context.inside_role(Keywords::default(), &parent_for_deps);
@@ -515,6 +519,8 @@ impl Resolver {
             nodes.extend(found);
         }
         defaults.extend(&own_defaults);
+        let mut exported = vars.clone();
+        exported.extend(&own_vars);
         vars.extend(&reference.keywords.vars);
         vars.extend(&own_vars);
         let role = Arc::new(Role {
@@ -525,31 +531,41 @@ impl Resolver {
             params: Arc::new(reference.params.clone()),
             parent: context.role().cloned(),
             allow_duplicates: allow,
+            key: key.clone(),
         });
-        if repeated && !allow {
-            return Ok((role, Vec::new()));
-        }
-        state.placed.push(key);
-        if public {
-            state.roles.push(Arc::clone(&role));
+        // Whether it runs again is seen when a host gets there.
+        let repeated = repeated && !allow;
+        if public && !repeated {
+            // What was said where the role was called is for the role alone.
+            state.roles.push(Arc::new(Role {
+                vars: Arc::new(exported),
+                ..Role::clone(&role)
+            }));
         }
         let inside = context.inside_role(reference.keywords.clone(), &role);
+        let checked = reference
+            .validate
+            .as_ref()
+            .is_none_or(|word| coerce::boolean(&word.value.to_json()) != Ok(false));
         nodes.extend(spec_task(
-            meta.argument_specs.as_ref(),
+            meta.argument_specs.as_ref().filter(|_| checked),
             from,
             &inside,
             &reference.span,
         ));
-        let handler_nodes = self.role_part(
-            &role,
-            "handlers",
-            from.handlers.as_ref(),
-            &inside,
-            state,
-            depth,
-        )?;
-        let own = handlers(handler_nodes, Some(&role), &state.handlers);
-        state.handlers.extend(own);
+        if !repeated {
+            state.placed.push(key);
+            let handler_nodes = self.role_part(
+                &role,
+                "handlers",
+                from.handlers.as_ref(),
+                &inside,
+                state,
+                depth,
+            )?;
+            let own = handlers(handler_nodes, Some(&role), &state.handlers);
+            state.handlers.extend(own);
+        }
         nodes.extend(self.role_part(&role, "tasks", from.tasks.as_ref(), &inside, state, depth)?);
         Ok((role, nodes))
     }
@@ -712,7 +728,7 @@ impl Resolver {
             .read(path)
             .map_err(|error| problem(format!("cannot be read: {error}")))?;
         let text = String::from_utf8(bytes).map_err(|_| problem("is not UTF-8 text".to_owned()))?;
-        Ok(Source::new(path, text))
+        Ok(Source::of_file(path, text, &*self.loader))
     }
 
     /// A word that must be text, rendered.
@@ -848,10 +864,22 @@ fn spec_task(
         tags: vec![word("always")],
         ..Keywords::default()
     };
+    let mut about = Map::new();
+    about.insert("type", "role");
+    about.insert("argument_spec_name", entry);
+    if let Some(role) = context.role() {
+        about.insert("name", role.name.rsplit('.').next().unwrap_or(&role.name));
+        let path = std::path::absolute(&role.path);
+        let path = path.as_deref().unwrap_or(&role.path);
+        about.insert("path", &*path.to_string_lossy());
+    }
     let action = Action {
         name: "ansible.builtin.validate_argument_spec".to_owned(),
         name_span: span.clone(),
-        args: vec![arg("argument_spec", options)],
+        args: vec![
+            arg("argument_spec", options),
+            arg("validate_args_context", about.into()),
+        ],
         raw: None,
     };
     let task = Task {
@@ -901,6 +929,7 @@ pub(super) fn role_of_task(task: &Task) -> Found<RoleRef> {
             span: task.span.clone(),
         })),
         public: word("public"),
+        validate: word("rolespec_validate"),
     })
 }
 

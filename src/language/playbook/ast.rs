@@ -131,6 +131,8 @@ pub struct RoleRef {
     pub params: Map,
     pub from: RoleFiles,
     pub allow_duplicates: Option<Word>,
+    /// Whether what is given is checked against the role's specification.
+    pub validate: Option<Word>,
     pub public: Option<Word>,
 }
 

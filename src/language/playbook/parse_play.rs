@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::ast::{
-    ImportPlaybook, Keyword, Keywords, Play, PlayOptions, Playbook, PlaybookEntry, RoleFiles,
+    ImportPlaybook, Item, Keyword, Keywords, Play, PlayOptions, Playbook, PlaybookEntry, RoleFiles,
     RoleMeta, RoleRef, VarsPrompt, Word,
 };
 use super::keywords;
@@ -12,14 +12,15 @@ use super::parse_task::task_list;
 use super::reader::{Problems, common, node_word, word, words};
 use crate::catalogue::Catalogue;
 use crate::diagnostic::Diagnostic;
-use crate::value::{Map, Value};
+use crate::value::{Map, Value, is_template};
 use crate::yaml::{Entry, Kind, Node};
 
 /// The names under which a playbook is imported.
 /// `include` is the old word for it.
-const IMPORT_PLAYBOOK: [&str; 3] = [
+const IMPORT_PLAYBOOK: [&str; 4] = [
     "import_playbook",
     "ansible.builtin.import_playbook",
+    "ansible.legacy.import_playbook",
     "include",
 ];
 
@@ -33,6 +34,14 @@ pub fn parse_playbook(
     let mut problems = Problems::default();
     let mut entries = Vec::new();
     match &node.kind {
+        Kind::List(items) if items.is_empty() => problems.error(
+            "playbook",
+            &node.span,
+            format!(
+                "A playbook must contain at least one play: {}",
+                path.display()
+            ),
+        ),
         Kind::List(items) => {
             for item in items {
                 entries.extend(entry_of(item, catalogue, &mut problems));
@@ -148,10 +157,10 @@ fn play(
             "force_handlers" => options.force_handlers = Some(word(entry)),
             "vars_files" => out.vars_files = words(&entry.value),
             "vars_prompt" => out.vars_prompt = vars_prompt(&entry.value, problems),
-            "pre_tasks" => out.pre_tasks = task_list(&entry.value, catalogue, problems),
-            "tasks" => out.tasks = task_list(&entry.value, catalogue, problems),
-            "post_tasks" => out.post_tasks = task_list(&entry.value, catalogue, problems),
-            "handlers" => out.handlers = task_list(&entry.value, catalogue, problems),
+            "pre_tasks" => out.pre_tasks = tasks_of(entry, catalogue, problems),
+            "tasks" => out.tasks = tasks_of(entry, catalogue, problems),
+            "post_tasks" => out.post_tasks = tasks_of(entry, catalogue, problems),
+            "handlers" => out.handlers = tasks_of(entry, catalogue, problems),
             "roles" => out.roles = role_list(&entry.value, problems),
             _ if common(entry, &mut out.keywords, problems) => {}
             _ => {
@@ -170,6 +179,20 @@ fn play(
             }
         }
     }
+    if let (Some(user), Some(_)) = (node.get("user"), node.get("remote_user")) {
+        problems.error(
+            "conflicting-keywords",
+            &user.key_span,
+            "both 'user' and 'remote_user' are set for this play. Leave out 'user', which is the old word",
+        );
+    }
+    if out.hosts.value.as_list().is_some_and(<[Value]>::is_empty) {
+        problems.error(
+            "hosts",
+            &out.hosts.span,
+            "Hosts list cannot be empty. Please check your playbook",
+        );
+    }
     if out.hosts.value.is_null() {
         problems.push(
             Diagnostic::error("hosts", "this play does not say which hosts it is for")
@@ -181,6 +204,28 @@ fn play(
         return None;
     }
     Some(out)
+}
+
+/// A list of tasks that a play has under some word.
+fn tasks_of(entry: &Entry, catalogue: &Catalogue, problems: &mut Problems) -> Vec<Item> {
+    let node = &entry.value;
+    if node.as_list().is_none() && !node.is_null() {
+        problems.push(
+            Diagnostic::error(
+                "tasks",
+                format!(
+                    "A malformed block was encountered while loading {}: {} should be a list or None but is {}",
+                    entry.key.text(),
+                    crate::python::text(&node.value()),
+                    node.kind_name()
+                ),
+            )
+            .at(&node.span)
+            .help("start each task with '- '"),
+        );
+        return Vec::new();
+    }
+    task_list(node, catalogue, problems)
 }
 
 fn vars_prompt(node: &Node, problems: &mut Problems) -> Vec<VarsPrompt> {
@@ -214,7 +259,11 @@ fn vars_prompt(node: &Node, problems: &mut Problems) -> Vec<VarsPrompt> {
                 options: (*options).clone(),
                 span: item.span.clone(),
             }),
-            _ => problems.error("vars_prompt", &item.span, "a prompt needs a 'name'"),
+            _ => problems.error(
+                "vars_prompt",
+                &item.span,
+                "Invalid vars_prompt data structure, missing 'name' key",
+            ),
         }
     }
     out
@@ -231,7 +280,10 @@ fn role_list(node: &Node, problems: &mut Problems) -> Vec<RoleRef> {
             problems.push(
                 Diagnostic::error(
                     "roles",
-                    format!("roles must be a list, this is {}", node.kind_name()),
+                    format!(
+                        "A malformed role declaration was encountered. Roles must be a list, this is {}",
+                        node.kind_name()
+                    ),
                 )
                 .at(&node.span)
                 .help("write one role per line, each after '- '"),
@@ -250,6 +302,7 @@ fn role_ref(node: &Node, problems: &mut Problems) -> Option<RoleRef> {
         from: RoleFiles::default(),
         allow_duplicates: None,
         public: None,
+        validate: None,
     };
     let Some(entries) = node.as_map() else {
         if node.as_str().is_none() {
@@ -260,9 +313,19 @@ fn role_ref(node: &Node, problems: &mut Problems) -> Option<RoleRef> {
             );
             return None;
         }
-        // The old comma form: `name, version, alias`.
-        if let Some((first, _)) = node.as_str().and_then(|text| text.split_once(',')) {
-            out.name.value = Value::trusted(first.trim(), &node.span, None);
+        if let Some(text) = node
+            .as_str()
+            .filter(|text| text.contains(',') && !is_template(text))
+        {
+            problems.push(
+                Diagnostic::error(
+                    "roles",
+                    format!("Invalid old style role requirement: {text}"),
+                )
+                .at(&node.span)
+                .help("name the role only; its version belongs into a requirements file"),
+            );
+            return None;
         }
         return Some(out);
     };
@@ -284,6 +347,7 @@ fn role_ref(node: &Node, problems: &mut Problems) -> Option<RoleRef> {
         match &*name {
             "allow_duplicates" => out.allow_duplicates = Some(word(entry)),
             "public" => out.public = Some(word(entry)),
+            "rolespec_validate" => out.validate = Some(word(entry)),
             "tasks_from" => out.from.tasks = Some(word(entry)),
             "vars_from" => out.from.vars = Some(word(entry)),
             "defaults_from" => out.from.defaults = Some(word(entry)),

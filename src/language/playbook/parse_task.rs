@@ -177,6 +177,18 @@ fn task(
     if let Some(entry) = extra_args {
         add_args(&mut task.action, entry, problems);
     }
+    for arg in &task.action.args {
+        if arg.name.starts_with("_ansible_") {
+            problems.error(
+                "reserved-argument",
+                &arg.name_span,
+                format!(
+                    "Invalid parameter specified beginning with keyword '_ansible_' for action '{}': '{}'. The prefix '_ansible_' is reserved for internal use only.",
+                    task.action.name, arg.name
+                ),
+            );
+        }
+    }
     Some(task)
 }
 
@@ -197,7 +209,7 @@ fn register(entry: &Entry, problems: &mut Problems) -> Option<Word> {
         Some(name) if is_template(name) || reader::is_variable_name(name) => Some(out),
         _ => {
             problems.push(
-                Diagnostic::error("register", "this is not a valid variable name")
+                Diagnostic::error("register", "Invalid variable name")
                     .at(&out.span)
                     .help("use letters, digits and underscores, not starting with a digit"),
             );
@@ -359,7 +371,9 @@ fn fill_args(out: &mut Action, node: &Node, catalogue: &Catalogue, problems: &mu
     match &node.kind {
         Kind::Map(entries) => out.args.extend(entries.iter().map(arg)),
         Kind::Scalar(Value::Null) => {}
-        Kind::Scalar(Value::Str(text)) => line_args(out, text, &node.span, catalogue),
+        Kind::Scalar(Value::Str(text) | Value::Trusted(text)) => {
+            line_args(out, text, &node.span, catalogue);
+        }
         Kind::Scalar(Value::Template(template)) => {
             line_args(out, &template.text, &node.span, catalogue);
             // `debug: "{{ options }}"`: the whole argument is one expression.

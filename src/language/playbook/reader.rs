@@ -50,12 +50,12 @@ pub(super) fn comma_words(node: &Node) -> Vec<Word> {
     let mut out = Vec::new();
     for word in words(node) {
         match &word.value {
-            Value::Str(text) if text.contains(',') => out.extend(
+            Value::Str(text) | Value::Trusted(text) if text.contains(',') => out.extend(
                 text.split(',')
                     .map(str::trim)
                     .filter(|part| !part.is_empty())
                     .map(|part| Word {
-                        value: part.into(),
+                        value: Value::Trusted(part.into()),
                         span: word.span.clone(),
                     }),
             ),

@@ -45,7 +45,9 @@ fn plain(value: &Value) -> Jinja {
         Value::Int(number) => Jinja::from(*number),
         Value::BigInt(number) => Jinja::from(*number),
         Value::Float(number) => Jinja::from(*number),
-        Value::Str(text) | Value::Date(text) => Jinja::from(Arc::clone(text)),
+        Value::Str(text) | Value::Trusted(text) | Value::Date(text) => {
+            Jinja::from(Arc::clone(text))
+        }
         Value::Template(template) => Jinja::from(Arc::clone(&template.text)),
         Value::Vault(sealed) => Jinja::from(Arc::clone(&sealed.text)),
         Value::List(items) => python::list(items.iter().map(plain).collect()),

@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use minijinja::value::{Enumerator, Object};
 
-use super::Jinja;
 use super::engine::{Inner, Job, Mode, Place};
 use super::error::TemplateError;
 use super::marker::Marker;
 use super::objects::{AllHosts, Dict, List, Omitted};
+use super::{Jinja, trust};
 use crate::source::Span;
 use crate::value::{Template, Value};
 use crate::vars::Scope;
@@ -140,6 +140,7 @@ impl Context {
             Value::BigInt(number) => Jinja::from(*number),
             Value::Float(number) => Jinja::from(*number),
             Value::Str(text) | Value::Date(text) => Jinja::from(Arc::clone(text)),
+            Value::Trusted(text) => trust::trusted(text),
             Value::Template(template) => self.evaluate(template, label),
             Value::Vault(sealed) => match self.templar.unlock(sealed) {
                 Ok(text) => Jinja::from(text),

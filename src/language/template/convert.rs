@@ -9,7 +9,8 @@ use super::functions::Range;
 use super::marker::{Marker, Missing};
 use super::objects::{Dict, List, Omitted, entries_of};
 use super::run::Callable;
-use super::{Jinja, TemplateError, python};
+use super::{Jinja, TemplateError, python, trust};
+use crate::source::Span;
 use crate::value::{Key, Map, Value};
 
 /// A key as the engine sees it.
@@ -97,6 +98,9 @@ fn settle_at(value: &Jinja, depth: usize) -> Result<Value, Error> {
             Some(number) => i64::try_from(number).map_or(Value::BigInt(number), Value::Int),
             None => Value::Float(python::number(value).unwrap_or(f64::NAN)),
         },
+        ValueKind::String if trust::is_trusted(value) => {
+            Value::trusted(value.as_str().unwrap_or_default(), &Span::nowhere(), None)
+        }
         ValueKind::String => Value::Str(value.to_str().unwrap_or_default()),
         ValueKind::Bytes => {
             Value::from(String::from_utf8_lossy(value.as_bytes().unwrap_or_default()).into_owned())

@@ -50,7 +50,9 @@ fn put(out: &mut String, value: &Value, layout: &Layout, depth: usize) -> Result
             });
         }
         Value::Float(number) => out.push_str(&python::float(*number)),
-        Value::Str(text) | Value::Date(text) => quote(out, text, layout.ascii),
+        Value::Str(text) | Value::Trusted(text) | Value::Date(text) => {
+            quote(out, text, layout.ascii);
+        }
         Value::Template(template) => quote(out, &template.text, layout.ascii),
         Value::Vault(sealed) => quote(out, &sealed.text, layout.ascii),
         Value::List(items) if items.is_empty() => out.push_str("[]"),

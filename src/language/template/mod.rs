@@ -30,6 +30,7 @@ mod syntax;
 mod templar;
 mod tests;
 mod text_methods;
+mod trust;
 mod version;
 mod yaml_text;
 

@@ -172,7 +172,8 @@ impl Templar {
                 }
                 Ok(true)
             }
-            Value::Str(text) => self.holds(text, &Span::nowhere(), None, context),
+            Value::Trusted(text) => self.holds(text, &Span::nowhere(), None, context),
+            Value::Str(_) => Err(untrusted(&Span::nowhere())),
             Value::Template(template) => {
                 self.holds(&template.text, &template.span, template.offset, context)
             }
@@ -207,17 +208,11 @@ impl Templar {
                 }),
             });
             match self.text(&template, context)? {
-                Value::Str(inner) if !inner.trim().is_empty() => {
-                    if !trusted_path(trimmed, context) {
-                        return Err(TemplateError::new(
-                            "untrusted",
-                            "Encountered untrusted template or expression. Only variables of playbooks, roles and inventories may hold conditions.",
-                            span,
-                        ));
-                    }
+                Value::Str(inner) if !inner.trim().is_empty() => Err(untrusted(span)),
+                Value::Trusted(inner) if !inner.trim().is_empty() => {
                     self.evaluate_as(&inner, span, None, context, true)
                 }
-                Value::Str(_) => Ok(Value::Null),
+                Value::Str(_) | Value::Trusted(_) => Ok(Value::Null),
                 other => {
                     self.inner.warn(
                         "Conditionals should not be surrounded by templating delimiters such as {{ }} or {% %}.",
@@ -251,18 +246,13 @@ impl Templar {
         }
     }
 
-    /// The conditions behind a template that is nothing but a variable of
-    /// content with a list of them.
+    /// The conditions behind a template that gives a list of them.
     #[must_use]
     pub fn condition_list(&self, value: &Value, scope: &Scope) -> Option<Vec<Value>> {
         let Value::Template(template) = value else {
             return None;
         };
-        let context = self.context(scope);
-        if !trusted_path(template.text.trim(), &context) {
-            return None;
-        }
-        match self.text(template, &context) {
+        match self.text(template, &self.context(scope)) {
             Ok(Value::List(list)) => Some(list.to_vec()),
             _ => None,
         }
@@ -491,25 +481,17 @@ fn settle(value: &Jinja, place: &Place, context: &Arc<Context>) -> Result<Value,
     convert::settle(value).map_err(|error| error::finish(error, place.part(None), context))
 }
 
-/// Whether a template is nothing but a variable that content has set: what
-/// hosts have answered is never evaluated.
-fn trusted_path(template: &str, context: &Arc<Context>) -> bool {
-    let Some(name) = template
-        .strip_prefix("{{")
-        .and_then(|rest| rest.strip_suffix("}}"))
-        .map(|path| path.trim_matches(|c: char| c.is_whitespace() || c == '-'))
-    else {
-        return false;
-    };
-    let plain = name
-        .chars()
-        .all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
-    let root = name.split('.').next().unwrap_or_default();
-    plain
-        && context
-            .scope
-            .level(root)
-            .is_some_and(|level| !level.holds_results())
+fn untrusted(span: &Span) -> TemplateError {
+    let mut error = TemplateError::new(
+        "untrusted",
+        "Encountered untrusted template or expression.",
+        span,
+    );
+    error.help = Some(
+        "only what playbooks, roles, inventories and the command line say may be evaluated, not what hosts answer, templates make or '!unsafe' marks"
+            .into(),
+    );
+    error
 }
 
 fn not_boolean(value: &Value, span: &Span) -> TemplateError {
@@ -531,7 +513,9 @@ fn not_boolean(value: &Value, span: &Span) -> TemplateError {
         span,
     );
     error.help = Some(match value {
-        Value::Str(_) => "compare it, as in `x == 'text'`, or convert it with `x | bool`".into(),
+        Value::Str(_) | Value::Trusted(_) => {
+            "compare it, as in `x == 'text'`, or convert it with `x | bool`".into()
+        }
         Value::List(_) | Value::Map(_) => "ask for its length, as in `x | length > 0`".into(),
         _ => "compare it, as in `x > 0` or `x is not none`".into(),
     });

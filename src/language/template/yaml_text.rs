@@ -383,7 +383,7 @@ fn scalar_text(value: &Value) -> (String, bool) {
         Value::Int(number) => (number.to_string(), false),
         Value::BigInt(number) => (number.to_string(), false),
         Value::Float(number) => (float(*number), false),
-        Value::Str(text) => (text.to_string(), true),
+        Value::Str(text) | Value::Trusted(text) => (text.to_string(), true),
         Value::Date(text) => (text.to_string(), false),
         Value::Template(template) => (template.text.to_string(), true),
         Value::Vault(sealed) => (sealed.text.to_string(), true),
@@ -408,7 +408,8 @@ fn float(number: f64) -> String {
 
 /// Whether plain text would be read back as another type.
 fn reads_as_other(text: &str) -> bool {
-    matches!(text, "" | "=" | "<<") || !matches!(scalar::resolve(text), None | Some(Value::Str(_)))
+    matches!(text, "" | "=" | "<<")
+        || scalar::resolve(text).is_some_and(|value| value.type_name() != "str")
 }
 
 fn printable(c: char) -> bool {

@@ -38,11 +38,3 @@ pub enum Level {
     /// replace them.
     Magic,
 }
-
-impl Level {
-    /// Whether what hosts have answered may be found here.
-    #[must_use]
-    pub fn holds_results(self) -> bool {
-        matches!(self, Self::Facts | Self::SetFacts | Self::Magic)
-    }
-}

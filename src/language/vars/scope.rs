@@ -129,16 +129,6 @@ impl Scope {
         merged
     }
 
-    /// The level that a name's value comes from.
-    #[must_use]
-    pub fn level(&self, name: &str) -> Option<Level> {
-        self.layers
-            .iter()
-            .rev()
-            .find(|layer| layer.vars.contains_key(name))
-            .map(|layer| layer.level)
-    }
-
     /// The value of the highest level.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
@@ -193,7 +183,7 @@ impl Scope {
 }
 
 /// A value over another: mappings are merged, all else is replaced.
-fn merge(below: &Value, above: &Value) -> Value {
+pub(crate) fn merge(below: &Value, above: &Value) -> Value {
     match (below, above) {
         (Value::Map(below), Value::Map(above)) => {
             let mut all = Map::clone(below);

@@ -57,6 +57,11 @@ impl fmt::Debug for Keyring {
 
 impl Keyring {
     #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.secrets.is_empty()
+    }
+
+    #[must_use]
     pub fn new(secrets: Vec<VaultSecret>, strict: bool) -> Self {
         Self {
             secrets,

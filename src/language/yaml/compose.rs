@@ -311,7 +311,9 @@ fn cover(start: &Span, end: &Span) -> Span {
 
 fn key_of(node: &Node) -> Step<Key> {
     match &node.kind {
-        Kind::Scalar(Value::Str(text) | Value::Date(text)) => Ok(Key::Str(Arc::clone(text))),
+        Kind::Scalar(Value::Str(text) | Value::Trusted(text) | Value::Date(text)) => {
+            Ok(Key::Str(Arc::clone(text)))
+        }
         Kind::Scalar(Value::Template(template)) => Ok(Key::Str(Arc::clone(&template.text))),
         Kind::Scalar(Value::Int(number)) => Ok(Key::Int(*number)),
         Kind::Scalar(Value::Bool(truth)) => Ok(Key::Bool(*truth)),

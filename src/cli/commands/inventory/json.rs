@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ocplay_language::diagnostic::Diagnostic;
-use ocplay_language::value::{Map, Value, is_template};
+use ocplay_language::value::{Map, Value};
 
 use crate::render::print;
 
@@ -120,9 +120,7 @@ impl Out {
                 self.line(depth, "]")
             }
             Value::Vault(sealed) => self.marked("__ansible_vault", &sealed.text, depth),
-            Value::Str(text) if mark && is_template(text) => {
-                self.marked("__ansible_unsafe", text, depth)
-            }
+            Value::Str(text) if mark => self.marked("__ansible_unsafe", text, depth),
             Value::Float(number) if number.is_finite() => {
                 self.text(&ocplay_language::python::repr(&Value::Float(*number)))
             }
@@ -133,7 +131,7 @@ impl Out {
                 "-Infinity"
             }),
             Value::BigInt(number) => self.text(&number.to_string()),
-            Value::Str(text) | Value::Date(text) => self.text(&quoted(text)),
+            Value::Str(text) | Value::Trusted(text) | Value::Date(text) => self.text(&quoted(text)),
             Value::Template(template) => self.text(&quoted(&template.text)),
             other => self.text(&other.to_json().to_string()),
         }

@@ -14,7 +14,7 @@ use crate::template::{Jinja, python};
 pub(super) const ROWS: &[Row] = &[
     ("dict2items", "value key_name value_name", dict2items),
     ("items2dict", "value key_name value_name", items2dict),
-    ("combine", "value * recursive list_merge", combine),
+    ("combine", "value * recursive list_merge **", combine),
     ("rekey_on_member", "value key duplicates", rekey_on_member),
     ("dict_kv", "value key", |_, args| {
         Ok(python::dict([(
@@ -139,6 +139,9 @@ fn merge_lists(old: &Jinja, new: &Jinja, lists: Lists) -> Result<Jinja, Error> {
 }
 
 fn combine(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
+    if args.extra().next().is_some() {
+        return Err(args.fail("'recursive' and 'list_merge' are the only valid keyword arguments"));
+    }
     let recursive = args.flag(1, false)?;
     let lists = match args.text_or(2, "replace")?.as_str() {
         "replace" => Lists::Replace,
@@ -167,11 +170,13 @@ fn combine(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
             maps.push(value.clone());
         }
     }
+    // What is None counts for nothing.
+    maps.retain(|map| !map.is_none());
     let mut result = python::dict([]);
     for map in &maps {
         if !python::is_map(map) {
             return Err(args.fail(format!(
-                "mappings are needed, {} is a '{}'",
+                "failed to combine variables, expected dicts but got {}, a '{}'",
                 crate::template::error::shown(map),
                 python::type_name(map)
             )));

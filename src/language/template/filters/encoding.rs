@@ -6,12 +6,13 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STAN
 use minijinja::Error;
 
 use super::Row;
-use crate::source::Source;
+use crate::profile::Profile;
+use crate::source::{Source, Span};
 use crate::template::args::Args;
 use crate::template::json::{self, Layout};
 use crate::template::run::Vm;
 use crate::template::yaml_text;
-use crate::template::{Jinja, charset, context, convert, python};
+use crate::template::{Jinja, charset, context, convert, python, trust};
 use crate::value::Value;
 
 const TO_YAML: &str =
@@ -25,7 +26,7 @@ pub(super) const ROWS: &[Row] = &[
         to_nice_json,
     ),
     ("tojson", "value indent", to_html_json),
-    ("from_json", "value **", from_json),
+    ("from_json", "value profile **", from_json),
     ("to_yaml", TO_YAML, |_, args| to_yaml(args, false)),
     ("to_nice_yaml", TO_YAML, |_, args| to_yaml(args, true)),
     ("from_yaml", "value", from_yaml),
@@ -49,8 +50,9 @@ pub(super) fn inside(value: &Value) -> Result<Jinja, Error> {
 fn plain(value: &Value) -> Value {
     match value {
         Value::Template(template) => Value::Str(template.text.clone()),
-        Value::List(items) if value.is_lazy() => items.iter().map(plain).collect(),
-        Value::Map(map) if value.is_lazy() => Value::from(
+        Value::Trusted(text) => Value::Str(text.clone()),
+        Value::List(items) => items.iter().map(plain).collect(),
+        Value::Map(map) => Value::from(
             map.iter()
                 .map(|(key, item)| (key.clone(), plain(item)))
                 .collect::<crate::value::Map>(),
@@ -103,7 +105,20 @@ fn to_html_json(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
 
 fn to_json(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let layout = layout(args, Layout::plain())?;
-    json::write(&convert::settle(args.need(0)?)?, &layout).map(Jinja::from)
+    let value = profiled(args, convert::settle(args.need(0)?)?)?;
+    json::write(&value, &layout).map(Jinja::from)
+}
+
+/// A value as the profile that was asked for writes it.
+fn profiled(args: &Args<'_>, value: Value) -> Result<Value, Error> {
+    match args.extra().find(|(name, _)| *name == "profile") {
+        Some((_, profile)) if !profile.is_none() => {
+            let profile =
+                Profile::named(&python::text(profile)?).map_err(|reason| args.fail(reason))?;
+            Ok(profile.encode(&value))
+        }
+        _ => Ok(value),
+    }
 }
 
 fn to_nice_json(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
@@ -112,7 +127,8 @@ fn to_nice_json(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
         sort_keys: true,
         ..Layout::plain()
     };
-    json::write(&convert::settle(args.need(0)?)?, &layout(args, base)?).map(Jinja::from)
+    let value = profiled(args, convert::settle(args.need(0)?)?)?;
+    json::write(&value, &layout(args, base)?).map(Jinja::from)
 }
 
 fn from_json(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
@@ -122,7 +138,18 @@ fn from_json(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
         .ok_or_else(|| args.fail(format!("text is needed, not {}", python::type_name(value))))?;
     let json = serde_json::from_str(text)
         .map_err(|error| args.fail(format!("the text is no JSON: {error}")))?;
-    inside(&Value::from_json(&json))
+    let context = context::current().ok_or_else(|| args.fail("no template is running"))?;
+    match args.some(1) {
+        None => Ok(context.fresh(&Value::from_json(&json))),
+        Some(profile) => {
+            let decoded = Profile::named(&python::text(profile)?)
+                .and_then(|profile| {
+                    profile.decode(&json, trust::is_trusted(value), &Span::nowhere())
+                })
+                .map_err(|reason| args.fail(reason))?;
+            Ok(context.fresh(&decoded))
+        }
+    }
 }
 
 fn from_yaml(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {

@@ -24,6 +24,7 @@ mod regex;
 mod select;
 mod text;
 pub(super) mod time;
+mod trust;
 mod vault;
 
 pub(super) use dice::Dice;
@@ -52,6 +53,7 @@ pub(super) struct Filter {
 const BUILTIN: &str = "ansible.builtin";
 const GENERAL: &str = "community.general";
 const UTILS: &str = "ansible.utils";
+const INTERNAL: &str = "ansible._protomatter";
 
 const FAMILIES: &[(&str, &[Row])] = &[
     (BUILTIN, general::ROWS),
@@ -69,6 +71,7 @@ const FAMILIES: &[(&str, &[Row])] = &[
     (UTILS, ip::ROWS),
     (GENERAL, query::ROWS),
     (GENERAL, community::ROWS),
+    (INTERNAL, trust::ROWS),
 ];
 
 static FILTERS: LazyLock<HashMap<&'static str, Filter>> = LazyLock::new(|| {

@@ -262,6 +262,9 @@ fn escape(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
     let special = match args.text_or(1, "python")?.as_str() {
         "python" => "()[]{}?*+-|^$\\.&~# \t\n\r\u{b}\u{c}",
         "posix_basic" => "[].^$*\\",
+        other @ "posix_extended" => {
+            return Err(args.fail(format!("Regex type ({other}) not yet implemented")));
+        }
         other => return Err(args.fail(format!("Invalid regex type ({other})"))),
     };
     let mut result = String::with_capacity(text.len() + 8);

@@ -22,8 +22,7 @@ fn vars(call: &Call<'_>) -> Result<Vec<Jinja>, Error> {
     for term in &call.terms {
         let Some(name) = term.as_str() else {
             return Err(call.fail(format!(
-                "Invalid setting identifier, {} is not text but {}.",
-                python::repr(term)?,
+                "Variable name must be 'str' not '{}'.",
                 python::type_name(term)
             )));
         };

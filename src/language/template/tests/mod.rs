@@ -12,6 +12,7 @@ use super::run::Vm;
 mod outcome;
 mod place;
 mod text;
+mod trust;
 mod value;
 
 /// A test's work on its bound arguments.
@@ -26,7 +27,13 @@ pub(super) struct Test {
     pub(super) work: Work,
 }
 
-const FAMILIES: &[&[Row]] = &[value::ROWS, outcome::ROWS, text::ROWS, place::ROWS];
+const FAMILIES: &[&[Row]] = &[
+    value::ROWS,
+    outcome::ROWS,
+    text::ROWS,
+    place::ROWS,
+    trust::ROWS,
+];
 
 /// Tests that old content writes as filters.
 const ALSO_FILTERS: &[&str] = &[
