@@ -19,7 +19,7 @@ fuzz: ; bin/fuzz $(SECONDS)
 clean: ; -$(OCPLAY) lab down -i lab.ini; $(OCPLAY) lab down -i lab-full.ini; cargo clean
 
 # The language beside ansible-core: a large template, variables of many hosts.
-bench-language: ; benches/language.sh; benches/loading.sh
+bench-language: ; benches/language.sh; benches/loading.sh; benches/hosts.sh
 
 # Cost of a run that does nothing, beside OpenSSH's client; prints the ratio.
 bench: ; benches/noop.sh

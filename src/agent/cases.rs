@@ -123,6 +123,7 @@ impl Case<'_> {
     fn run(&self, check: bool) -> Outcome {
         let mut request = Request {
             task: 1,
+            heard: 0,
             module: self.module.to_owned(),
             args: self.get("args").to_string(),
             check,

@@ -17,6 +17,7 @@ use ocplay_protocol::{
 };
 
 use crate::host::channel::{Channel, Chunk, Context, Handle};
+use crate::host::session::{self, Session};
 use crate::host::{Look, accounts, job};
 use crate::modules;
 
@@ -27,14 +28,20 @@ pub fn serve() -> ExitCode {
     let Ok(out) = io::stdout().as_fd().try_clone_to_owned() else {
         return ExitCode::FAILURE;
     };
-    match exchange(&mut io::stdin().lock(), File::from(out)) {
+    // sshd gives both streams as one socket, which ends for both sides at once.
+    let session = Session::open(|| {
+        rustix::net::shutdown(io::stdin().as_fd(), rustix::net::Shutdown::Both).ok();
+    });
+    match exchange(&mut io::stdin().lock(), File::from(out), &session) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
 }
 
 struct Running {
-    handle: Handle,
+    /// What a task of this session hears; one that is collected from another
+    /// hears nothing.
+    handle: Option<Handle>,
     thread: JoinHandle<()>,
 }
 
@@ -42,11 +49,12 @@ struct Running {
 pub(crate) fn exchange(
     input: &mut impl Read,
     mut output: impl Write + Send + 'static,
+    session: &Arc<Session>,
 ) -> Result<(), FrameError> {
     output.write_all(MARKER)?;
     output.flush()?;
     let channel = Arc::new(Channel::new(output));
-    channel.send(&FromAgent::Hello(hello()));
+    channel.send(&FromAgent::Hello(hello(session.name())));
     let (ended, endings) = std::sync::mpsc::channel();
     let mut running: HashMap<u64, Running> = HashMap::new();
     let result = loop {
@@ -55,7 +63,9 @@ pub(crate) fn exchange(
         match message {
             Ok(ToAgent::Run(request)) => {
                 let task = request.task;
-                running.insert(task, start(request, &channel, ended.clone()));
+                session.heard(request.heard);
+                session.begin(task);
+                running.insert(task, start(request, &channel, session, ended.clone()));
             }
             Ok(ToAgent::Chunk {
                 task,
@@ -63,27 +73,55 @@ pub(crate) fn exchange(
                 data,
                 last,
             }) => {
-                if let Some(running) = running.get(&task) {
+                if let Some(handle) = running.get(&task).and_then(|task| task.handle.as_ref()) {
                     // The task may have ended without wanting the rest.
-                    running.handle.chunks.send(Chunk { blob, data, last }).ok();
+                    handle.chunks.send(Chunk { blob, data, last }).ok();
                 }
             }
             Ok(ToAgent::Cancel { task }) => {
-                if let Some(running) = running.get(&task) {
-                    running.handle.leash.cancel();
+                if let Some(handle) = running.get(&task).and_then(|task| task.handle.as_ref()) {
+                    handle.leash.cancel();
                 }
             }
-            Ok(ToAgent::Bye) | Err(FrameError::Closed) => break Ok(()),
+            Ok(ToAgent::Attach {
+                session: lost,
+                task,
+                as_task,
+            }) => {
+                session.begin(as_task);
+                let (channel, session) = (Arc::clone(&channel), Arc::clone(session));
+                let ended = ended.clone();
+                let thread = std::thread::spawn(move || {
+                    let last = session::collect(&lost, task, as_task);
+                    channel.send(&last);
+                    session.end(as_task, last);
+                    ended.send(as_task).ok();
+                });
+                let handle = None;
+                running.insert(as_task, Running { handle, thread });
+            }
+            Ok(ToAgent::Bye) => break Ok(true),
+            Err(FrameError::Closed) => break Ok(false),
             Err(error) => break Err(error),
         }
     };
     // What runs is finished, so that nothing stays half done; what waits for
     // bytes that cannot come any more fails at once.
-    for (_, Running { handle, thread }) in running {
-        drop(handle);
+    let threads: Vec<_> = running
+        .into_values()
+        .map(|Running { handle, thread }| {
+            drop(handle);
+            thread
+        })
+        .collect();
+    for thread in threads {
         drop(thread.join());
     }
-    result
+    // A connection that ended without a goodbye was lost.
+    if !matches!(result, Ok(true)) && !session.name().is_empty() {
+        session.linger(session::PATIENCE);
+    }
+    result.map(drop)
 }
 
 fn reap(endings: &Receiver<u64>, running: &mut HashMap<u64, Running>) {
@@ -94,14 +132,20 @@ fn reap(endings: &Receiver<u64>, running: &mut HashMap<u64, Running>) {
     }
 }
 
-fn start(mut request: Request, channel: &Arc<Channel>, ended: Sender<u64>) -> Running {
+fn start(
+    mut request: Request,
+    channel: &Arc<Channel>,
+    session: &Arc<Session>,
+    ended: Sender<u64>,
+) -> Running {
     // A job takes everything along; what is left here only starts it.
     let job = request.detached.take().map(|wanted| {
         let job = request.clone();
         (job, wanted)
     });
     let (context, handle) = Context::new(&mut request, channel);
-    let channel = Arc::clone(channel);
+    let (channel, session) = (Arc::clone(channel), Arc::clone(session));
+    let leash = Arc::clone(&handle.leash);
     let thread = std::thread::spawn(move || {
         let task = request.task;
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match job {
@@ -119,10 +163,19 @@ fn start(mut request: Request, channel: &Arc<Channel>, ended: Sender<u64>) -> Ru
                 request.module
             ))
         });
-        channel.send(&FromAgent::Done { task, outcome });
+        let last = FromAgent::Done { task, outcome };
+        channel.send(&last);
+        if leash.is_cut() {
+            session.cut(task);
+        } else {
+            session.end(task, last);
+        }
         ended.send(task).ok();
     });
-    Running { handle, thread }
+    Running {
+        handle: Some(handle),
+        thread,
+    }
 }
 
 /// The answer to a request that became a job.
@@ -157,7 +210,7 @@ pub fn job() -> Option<ExitCode> {
     })
 }
 
-fn hello() -> Hello {
+fn hello(session: &str) -> Hello {
     let uid = rustix::process::geteuid().as_raw();
     let text = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let user = accounts::parse_users(&text)
@@ -174,6 +227,7 @@ fn hello() -> Hello {
         protocol: PROTOCOL_VERSION,
         pid: std::process::id(),
         uid,
+        session: session.to_owned(),
         user: name,
         home,
         arch: rustix::system::uname()
@@ -204,7 +258,10 @@ mod tests {
         fn new() -> Self {
             let (to, mut input) = UnixStream::pair().unwrap();
             let (mut from, output) = UnixStream::pair().unwrap();
-            let agent = std::thread::spawn(move || exchange(&mut input, output));
+            let agent = std::thread::spawn(move || {
+                let session = Session::open(|| ());
+                exchange(&mut input, output, &session)
+            });
             let mut marker = vec![0; MARKER.len()];
             from.read_exact(&mut marker).unwrap();
             assert_eq!(marker, MARKER);
@@ -228,6 +285,7 @@ mod tests {
         fn run(&mut self, module: &str, args: &Value, blobs: Vec<Blob>) {
             self.send(&ToAgent::Run(Request {
                 task: 5,
+                heard: 0,
                 module: module.to_owned(),
                 args: args.to_string(),
                 check: false,
@@ -345,6 +403,6 @@ mod tests {
     fn garbage_ends_the_agent_without_a_panic() {
         let (mut to, mut input) = UnixStream::pair().unwrap();
         to.write_all(&[0, 0, 0, 2, 0xff, 0xff]).unwrap();
-        assert!(exchange(&mut input, io::sink()).is_err());
+        assert!(exchange(&mut input, io::sink(), &Session::open(|| ())).is_err());
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use ocplay_language::diagnostic::Diagnostic;
@@ -15,6 +16,7 @@ use ocplay_language::value::{Map, Value};
 use ocplay_language::vars::precedence::Level;
 use ocplay_language::vars::scope::Scope;
 use ocplay_protocol::coerce;
+use tokio::sync::Notify;
 
 use crate::connection::{AgentBinary, Pool};
 use crate::cursor::Cursor;
@@ -38,6 +40,16 @@ pub struct Setup {
     pub events: Arc<dyn Sink>,
     /// Set from outside to stop after the running tasks.
     pub stop: Arc<AtomicBool>,
+    /// Told from outside to end what runs on the hosts, and back when that is
+    /// done.
+    pub abort: Arc<Abort>,
+}
+
+/// Ending what runs on the hosts.
+#[derive(Debug, Default)]
+pub struct Abort {
+    pub wanted: Notify,
+    pub done: Notify,
 }
 
 /// How a run ended.
@@ -75,6 +87,16 @@ pub async fn run(setup: Setup) -> Ending {
         loader: Arc::clone(&setup.loader),
         warned: Mutex::default(),
     });
+    let ending_all = tokio::spawn({
+        let (shared, abort) = (Arc::clone(&shared), setup.abort);
+        async move {
+            abort.wanted.notified().await;
+            shared.pool.abort().await;
+            // What was sent needs a moment to arrive.
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            abort.done.notify_one();
+        }
+    });
     let folders = VarsFolders::new(setup.loader);
     let mut dispatcher = Dispatcher::new(
         Arc::clone(&shared),
@@ -108,6 +130,7 @@ pub async fn run(setup: Setup) -> Ending {
             }
         }
     }
+    ending_all.abort();
     shared.pool.close().await;
     ending.stopped = dispatcher.stopped();
     let any = |wanted| {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Raised whenever a frame changes its shape. The helper's content hash ties
 /// both ends together already; this number makes a mismatch readable.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// Printed by the agent on a line of its own before the first frame. A login
 /// shell may print anything before it; the controller skips up to this line.
@@ -20,4 +20,7 @@ pub struct Hello {
     pub home: String,
     /// Machine name as `uname -m` gives it.
     pub arch: String,
+    /// Under this name a later agent of the same user finds this one; empty
+    /// where it cannot be found.
+    pub session: String,
 }

@@ -29,6 +29,15 @@ pub enum FromAgent {
         task: u64,
         outcome: Outcome,
     },
+    /// The task that was asked for by [`crate::ToAgent::Attach`] has done
+    /// nothing, and will not.
+    NotStarted {
+        task: u64,
+    },
+    /// Nobody knows any more how it ended.
+    Gone {
+        task: u64,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

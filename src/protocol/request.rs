@@ -17,6 +17,14 @@ pub enum ToAgent {
     Cancel {
         task: u64,
     },
+    /// Asks how a task ended whose connection was lost: its outcome comes as
+    /// that of `as_task`, when it is there.
+    Attach {
+        /// [`crate::Hello::session`] of the lost connection.
+        session: String,
+        task: u64,
+        as_task: u64,
+    },
     Bye,
 }
 
@@ -25,6 +33,8 @@ pub enum ToAgent {
 pub struct Request {
     /// Chosen by the controller, unique on this channel.
     pub task: u64,
+    /// Outcomes of all tasks before this one have arrived.
+    pub heard: u64,
     pub module: String,
     /// A JSON object as text (postcard cannot decode self-describing values).
     pub args: String,

@@ -29,6 +29,7 @@ impl Lab {
         args["docker_host"] = json!(self.host);
         let mut request = Request {
             task: 1,
+            heard: 0,
             module: module.to_owned(),
             args: args.to_string(),
             check,

@@ -43,6 +43,8 @@ pub(crate) struct Leash {
 #[derive(Default)]
 struct LeashState {
     cancelled: bool,
+    /// Bytes that the task waited for cannot come any more.
+    cut: bool,
     groups: HashSet<i32>,
 }
 
@@ -59,6 +61,10 @@ impl Leash {
 
     pub(crate) fn is_cancelled(&self) -> bool {
         lock(&self.state).cancelled
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        lock(&self.state).cut
     }
 
     /// Puts a process group on the leash.
@@ -176,6 +182,7 @@ impl Context {
                 Ok(chunk) => chunk,
                 Err(std::sync::mpsc::RecvTimeoutError::Timeout) => continue,
                 Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => {
+                    lock(&self.leash.state).cut = true;
                     return Err("the connection ended before the file had arrived whole".into());
                 }
             };

@@ -14,6 +14,7 @@ mod look;
 pub(crate) mod mode;
 pub(crate) mod net;
 pub(crate) mod process;
+pub(crate) mod session;
 mod terminal;
 mod touch;
 pub(crate) mod words;

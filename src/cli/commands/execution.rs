@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ocplay_engine::options::RunOptions;
 use ocplay_engine::plugins::PythonPlugins;
-use ocplay_engine::run::{Ending, Setup, run as run_plan};
+use ocplay_engine::run::{Abort, Ending, Setup, run as run_plan};
 use ocplay_language::diagnostic::Diagnostic;
 use ocplay_language::inventory::{self, Inventory, PatternError};
 use ocplay_language::loader::Loader;
@@ -114,6 +114,7 @@ impl Content {
             )]
         })?;
         let stop = Arc::new(AtomicBool::new(false));
+        let abort = Arc::new(Abort::default());
         let setup = Setup {
             plan,
             options,
@@ -124,13 +125,14 @@ impl Content {
             agent: helper::agent(),
             events: Arc::new(screen),
             stop: Arc::clone(&stop),
+            abort: Arc::clone(&abort),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(|error| vec![Diagnostic::error("runtime", error.to_string())])?;
         let ending = runtime.block_on(async {
-            tokio::spawn(watch_interrupts(stop));
+            tokio::spawn(watch_interrupts(stop, abort));
             run_plan(setup).await
         });
         runtime.shutdown_timeout(Duration::from_secs(1));
@@ -152,14 +154,19 @@ fn code(ending: &Ending) -> u8 {
     }
 }
 
-/// The first interrupt stops after the running tasks, the second at once.
-async fn watch_interrupts(stop: Arc<AtomicBool>) {
+/// The first interrupt stops after the running tasks, the second ends them on
+/// the hosts as well.
+async fn watch_interrupts(stop: Arc<AtomicBool>, abort: Arc<Abort>) {
     if tokio::signal::ctrl_c().await.is_err() {
         return;
     }
     stop.store(true, Ordering::Relaxed);
     print_error("\nstopping after the running tasks; press Ctrl-C again to stop at once\n");
     if tokio::signal::ctrl_c().await.is_ok() {
+        print_error("\nending what runs on the hosts\n");
+        abort.wanted.notify_one();
+        // A host that does not listen keeps nobody.
+        drop(tokio::time::timeout(Duration::from_secs(3), abort.done.notified()).await);
         std::process::exit(i32::from(exit_code::INTERRUPTED));
     }
 }

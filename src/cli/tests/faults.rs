@@ -1,7 +1,7 @@
 //! What goes wrong on the way and on the host: one clear message, the right
 //! exit code, nothing half-written.
 
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::common::{Host, Project};
@@ -134,13 +134,11 @@ fn a_full_disk_leaves_the_old_file() {
     assert_eq!(left.len(), 1, "{left:?}");
 }
 
-#[test]
-fn a_connection_cut_in_a_task() {
-    let host = Host::start();
-    let project = Project::with_host(&host, "root");
+/// Starts a run, and waits until a process of it is there on the host.
+fn begun(host: &Host, project: &Project, task: &str, process: &str) -> Child {
     project.write(
         "site.yml",
-        "- hosts: all\n  gather_facts: false\n  tasks:\n    - command: sleep 20\n    - command: touch /opt/never\n",
+        &format!("- hosts: all\n  gather_facts: false\n  tasks:\n    - {task}\n    - command: touch /opt/after\n"),
     );
     let child = project
         .command(&["run", "site.yml", "-i", "hosts.ini"])
@@ -149,16 +147,94 @@ fn a_connection_cut_in_a_task() {
         .spawn()
         .unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
-    while host.processes("sleep 20").is_empty() {
+    while host.processes(process).is_empty() {
         assert!(Instant::now() < deadline, "the task did not start");
         std::thread::sleep(Duration::from_millis(50));
     }
-    host.cut_connections();
+    child
+}
+
+#[test]
+fn a_task_goes_on_while_the_connection_is_cut_and_is_done_once() {
+    let host = Host::start();
+    for user in ["root", "tester"] {
+        let project = Project::with_host(&host, user);
+        let file = format!("/tmp/{user}-done");
+        let task =
+            format!("shell: echo begun >> {file}; sleep 4.25; echo ended >> {file}; echo said");
+        let child = begun(
+            &host,
+            &project,
+            &format!("{{{task}, register: it}}\n    - debug: {{msg: 'it {{{{ it.stdout }}}} so'}}")
+                .replace("{shell: ", "{shell: '")
+                .replace("said,", "said',"),
+            "sleep 4.25",
+        );
+        host.cut_connections();
+        std::thread::sleep(Duration::from_millis(300));
+        // Twice: the agent that waits for the outcome loses its connection, too.
+        host.cut_connections();
+        let output = child.wait_with_output().unwrap();
+        let out = String::from_utf8_lossy(&output.stdout);
+        if user == "root" {
+            assert_eq!(output.status.code(), Some(0), "{output:?}");
+        }
+        assert!(out.contains("it said so"), "{output:?}");
+        assert_eq!(host.read(&file), "begun\nended\n", "{out}");
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(host.processes("agent-"), Vec::<u32>::new());
+}
+
+#[test]
+fn an_agent_that_was_killed_is_missed() {
+    let host = Host::start();
+    let project = Project::with_host(&host, "root");
+    let child = begun(&host, &project, "command: sleep 21", "sleep 21");
+    for pid in host.processes("agent-") {
+        let done = Command::new("kill")
+            .args(["-KILL", &pid.to_string()])
+            .status();
+        assert!(done.unwrap().success());
+    }
     let output = child.wait_with_output().unwrap();
     let out = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(4), "{out}");
     assert!(out.contains("lost while the task ran"), "{out}");
-    assert!(!host.file("/opt/never").exists());
+    assert!(out.contains("The helper that ran it is gone"), "{out}");
+    assert!(!host.file("/opt/after").exists());
+}
+
+#[test]
+fn a_restart_of_sshd_does_not_disturb() {
+    let host = Host::start();
+    let project = Project::with_host(&host, "root");
+    let child = begun(&host, &project, "command: sleep 1.75", "sleep 1.75");
+    host.configure("# nothing new");
+    host.cut_connections();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(host.file("/opt/after").exists());
+}
+
+#[test]
+fn a_second_interrupt_leaves_nothing_running() {
+    let host = Host::start();
+    let project = Project::with_host(&host, "root");
+    let child = begun(&host, &project, "command: sleep 22", "sleep 22");
+    for _ in 0..2 {
+        let done = Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status();
+        assert!(done.unwrap().success());
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(99), "{output:?}");
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(host.processes("sleep 22"), Vec::<u32>::new());
+    assert_eq!(host.processes("agent-"), Vec::<u32>::new());
+    assert!(!host.file("/opt/after").exists());
 }
 
 impl Project {

@@ -1,13 +1,14 @@
 //! Lowering a task to a request for the agent.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ocplay_language::value::{Map, Value};
 use ocplay_protocol::{Blob, Outcome, Request};
 use serde_json::Value as Json;
 
 use super::{Call, detached};
-use crate::connection::{BlobSource, LinkError, Progress};
+use crate::connection::{Attached, BlobSource, Link, LinkError, Progress};
 use crate::event::Event;
 use crate::outcome::{ActionOutcome, Effect};
 
@@ -54,6 +55,7 @@ pub(super) async fn execute_with(
     };
     let request = Request {
         task: 0,
+        heard: 0,
         module: module.to_owned(),
         args: args.to_string(),
         check: call.settings.check,
@@ -78,13 +80,77 @@ pub(super) async fn execute_with(
         }
         Progress::File(data, last) => file(data, last),
     };
-    match link.run(request, &sources, &mut progress).await {
-        Ok(outcome) => from_agent(module, outcome),
-        Err(LinkError::Lost(reason)) => ActionOutcome::unreachable(format!(
-            "the connection to {} was lost while the task ran: {reason}. Whether it took effect is not known; run it again",
+    let mut link = link;
+    let mut request = request;
+    // A request that had not begun is run again, on a new link each time.
+    for _ in 0..ATTEMPTS {
+        match link.run(request, &sources, &mut progress).await {
+            Ok(outcome) => return from_agent(module, outcome),
+            Err(LinkError::Local(reason)) => return ActionOutcome::failure(reason),
+            Err(LinkError::Lost {
+                reason,
+                task,
+                request: asked,
+            }) => match recover(call, &link, task, &reason).await {
+                Recovered::Done(outcome) => return from_agent(module, outcome),
+                Recovered::Again(next) => (link, request) = (next, *asked),
+                Recovered::Lost(outcome) => return *outcome,
+            },
+        }
+    }
+    ActionOutcome::unreachable(format!(
+        "the connection to {} was lost {ATTEMPTS} times before the task could begin",
+        call.worker()
+    ))
+}
+
+/// How often a task is begun that every time is cut before it has begun.
+const ATTEMPTS: usize = 3;
+/// How long a host is waited for whose connection was lost.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What became of a task whose connection was lost.
+enum Recovered {
+    Done(Outcome),
+    /// It had not begun; here is a new link to run it on.
+    Again(Arc<Link>),
+    Lost(Box<ActionOutcome>),
+}
+
+/// Connects anew and asks the agent that ran the task how it ended. Its effect
+/// is there exactly once, whatever happened to the connection.
+async fn recover(call: &Call<'_>, lost: &Link, task: u64, reason: &str) -> Recovered {
+    let gone = |why: &str| {
+        Recovered::Lost(Box::new(ActionOutcome::unreachable(format!(
+            "the connection to {} was lost while the task ran: {reason}. {why}. Whether it took effect is not known; run it again",
             call.worker()
-        )),
-        Err(LinkError::Local(reason)) => ActionOutcome::failure(reason),
+        ))))
+    };
+    let worker = call.worker();
+    let (mut session, mut task) = (lost.hello.session.clone(), task);
+    let (target, becoming) = match call.target() {
+        Ok(found) => found,
+        Err(outcome) => return Recovered::Lost(outcome),
+    };
+    loop {
+        let pool = &call.shared.pool;
+        let link = pool
+            .relink(&worker, &target, becoming.as_ref(), PATIENCE)
+            .await;
+        let link = match link {
+            Ok(link) => link,
+            Err(error) => return gone(&format!("It did not come back: {error}")),
+        };
+        if session.is_empty() {
+            return gone("The helper that ran it cannot be found");
+        }
+        match link.attach(&session, task).await {
+            Ok(Attached::Done(outcome)) => return Recovered::Done(outcome),
+            Ok(Attached::NotStarted) => return Recovered::Again(link),
+            Ok(Attached::Gone) => return gone("The helper that ran it is gone"),
+            // Lost again: the agent that was asked will know.
+            Err(next) => (session, task) = (link.hello.session.clone(), next),
+        }
     }
 }
 

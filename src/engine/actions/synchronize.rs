@@ -170,6 +170,7 @@ pub(super) async fn run(call: &Call<'_>) -> ActionOutcome {
     let argv = line(&args, &host, sudo.as_deref(), settings.check, &src, &dest);
     let request = Request {
         task: 0,
+        heard: 0,
         module: "command".to_owned(),
         args: serde_json::json!({ "argv": argv }).to_string(),
         check: false,
@@ -184,7 +185,7 @@ pub(super) async fn run(call: &Call<'_>) -> ActionOutcome {
     };
     match link.run(request, &[], &mut |_| Ok(())).await {
         Ok(outcome) => report(&outcome.result, &argv, &args, settings.diff),
-        Err(LinkError::Lost(reason)) => ActionOutcome::unreachable(reason),
+        Err(LinkError::Lost { reason, .. }) => ActionOutcome::unreachable(reason),
         Err(LinkError::Local(reason)) => ActionOutcome::failure(reason),
     }
 }

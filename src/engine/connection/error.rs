@@ -91,3 +91,19 @@ pub enum ConnectError {
     #[error("the connection was lost: {0}")]
     Lost(String),
 }
+
+impl ConnectError {
+    /// Whether another attempt may go better with nothing changed.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Network { .. }
+            | Self::Timeout { .. }
+            | Self::Handshake { .. }
+            | Self::HungUp { .. }
+            | Self::Lost(_)
+            | Self::Bootstrap(_) => true,
+            Self::Jump(_, inner) => inner.may_pass(),
+            _ => false,
+        }
+    }
+}

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use ocplay_protocol::frame::{decode, encode, length};
 use ocplay_protocol::{FromAgent, Hello, Outcome, Request, Stream, ToAgent};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::Pipe;
 
@@ -16,16 +18,33 @@ use super::Pipe;
 const CHUNK: usize = 256 * 1024;
 /// Frames of one task that wait to be worked on; then the channel waits.
 const QUEUE: usize = 64;
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(1);
 /// The end of the agent's standard error that is kept for messages.
 const LAST_WORDS: usize = 4096;
 
 /// Why a task got no outcome.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LinkError {
-    #[error("the connection was lost while the task ran: {0}")]
-    Lost(String),
+    #[error("the connection was lost while the task ran: {reason}")]
+    Lost {
+        reason: String,
+        /// The task's number on this link; what was asked for.
+        task: u64,
+        request: Box<Request>,
+    },
     #[error("{0}")]
     Local(String),
+}
+
+/// How a task ended whose connection was lost.
+#[derive(Debug)]
+pub enum Attached {
+    Done(Outcome),
+    /// It had not begun; it can be run again.
+    NotStarted,
+    /// The agent that ran it is gone.
+    Gone,
 }
 
 /// Where the bytes of a blob come from.
@@ -45,15 +64,24 @@ pub enum Progress {
     File(Vec<u8>, bool),
 }
 
+/// What goes to the agent.
+enum Out {
+    Frame(Vec<u8>),
+    /// Nothing more.
+    Goodbye,
+}
+
 type Waiting = Arc<Mutex<HashMap<u64, mpsc::Sender<FromAgent>>>>;
 
 /// A running agent.
 pub struct Link {
     pub hello: Hello,
-    outgoing: mpsc::Sender<Vec<u8>>,
+    outgoing: mpsc::Sender<Out>,
     waiting: Waiting,
     next: AtomicU64,
     lost: Arc<Mutex<Option<String>>>,
+    /// Ends with what the agent says.
+    reader: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Link {
@@ -61,19 +89,22 @@ impl Link {
     pub(super) fn new(hello: Hello, pipe: Pipe) -> Self {
         let waiting: Waiting = Arc::default();
         let lost = Arc::new(Mutex::new(None));
-        let (outgoing, mut frames) = mpsc::channel::<Vec<u8>>(16);
+        let (outgoing, mut frames) = mpsc::channel::<Out>(16);
         let Pipe {
             mut input,
             output,
             mut errors,
         } = pipe;
         tokio::spawn(async move {
-            while let Some(frame) = frames.recv().await {
+            while let Some(Out::Frame(frame)) = frames.recv().await {
                 if input.write_all(&frame).await.is_err() || input.flush().await.is_err() {
                     return;
                 }
             }
-            // The agent ends when its input does.
+            // Without a goodbye it would wait for the controller to come back.
+            if let Ok(frame) = encode(&ToAgent::Bye) {
+                drop(input.write_all(&frame).await);
+            }
             drop(input.shutdown().await);
         });
         let last_words = Arc::new(Mutex::new(Vec::new()));
@@ -87,7 +118,7 @@ impl Link {
                 words.drain(..surplus);
             }
         });
-        tokio::spawn(read_all(
+        let reader = tokio::spawn(read_all(
             output,
             Arc::clone(&waiting),
             Arc::clone(&lost),
@@ -99,6 +130,7 @@ impl Link {
             waiting,
             next: AtomicU64::new(1),
             lost,
+            reader: Mutex::new(Some(reader)),
         }
     }
 
@@ -121,128 +153,191 @@ impl Link {
         blobs: &[BlobSource],
         progress: &mut (dyn FnMut(Progress) -> Result<(), String> + Send),
     ) -> Result<Outcome, LinkError> {
-        let task = self.next.fetch_add(1, Ordering::Relaxed);
+        let guard = self.enlist();
+        let task = guard.task;
         request.task = task;
-        let (sender, mut incoming) = mpsc::channel(QUEUE);
-        self.lock().insert(task, sender);
-        let guard = Forget {
-            link: self,
-            task,
-            done: false,
+        request.heard = self.lock().keys().copied().min().unwrap_or(task);
+        let message = ToAgent::Run(request);
+        let ended = self.converse(guard, &message, blobs, progress).await;
+        let ToAgent::Run(request) = message else {
+            return Err(LinkError::Local("a request turned into another".to_owned()));
         };
-        let result = self.converse(request, blobs, &mut incoming, progress).await;
-        let mut guard = guard;
-        guard.done = true;
-        result
+        match ended {
+            Ok(Some(FromAgent::Done { outcome, .. })) => Ok(outcome),
+            Ok(_) => Err(LinkError::Lost {
+                reason: self.reason(),
+                task,
+                request: Box::new(request),
+            }),
+            Err(reason) => Err(LinkError::Local(reason)),
+        }
     }
 
+    /// Asks how a task ended that ran on a link which was lost; waits for it.
+    /// Nothing is given when this link is lost as well; then the number is
+    /// the one to ask for next.
+    pub async fn attach(&self, session: &str, task: u64) -> Result<Attached, u64> {
+        let guard = self.enlist();
+        let as_task = guard.task;
+        let message = ToAgent::Attach {
+            session: session.to_owned(),
+            task,
+            as_task,
+        };
+        match self.converse(guard, &message, &[], &mut |_| Ok(())).await {
+            Ok(Some(FromAgent::Done { outcome, .. })) => Ok(Attached::Done(outcome)),
+            Ok(Some(FromAgent::NotStarted { .. })) => Ok(Attached::NotStarted),
+            Ok(Some(FromAgent::Gone { .. })) => Ok(Attached::Gone),
+            Ok(_) | Err(_) => Err(as_task),
+        }
+    }
+
+    /// A task's number, and the way back for its frames.
+    fn enlist(&self) -> Forget<'_> {
+        let task = self.next.fetch_add(1, Ordering::Relaxed);
+        let (sender, incoming) = mpsc::channel(QUEUE);
+        self.lock().insert(task, sender);
+        Forget {
+            link: self,
+            task,
+            incoming,
+            done: false,
+        }
+    }
+
+    /// Ends every task on the host, and says goodbye.
+    pub(super) async fn abort(&self) {
+        let tasks: Vec<u64> = self.lock().keys().copied().collect();
+        let farewells = tasks.into_iter().map(|task| ToAgent::Cancel { task });
+        for message in farewells {
+            // One that is lost has nobody to end.
+            drop(self.send(&message).await);
+        }
+        self.goodbye().await;
+    }
+
+    /// Ends the agent, as soon as its tasks have ended.
+    pub(super) async fn goodbye(&self) {
+        let reader = {
+            let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+            reader.take()
+        };
+        // The end of what it says is the sign that it heard: sshd throws away
+        // what a connection that ends has brought last.
+        if let Some(reader) = reader
+            && self.outgoing.send(Out::Goodbye).await.is_ok()
+        {
+            // A host that does not listen keeps nobody.
+            drop(tokio::time::timeout(GOODBYE, reader).await);
+        }
+    }
+
+    /// The last frame of a task; nothing when the link is lost.
+    ///
+    /// # Errors
+    /// A local file could not be read, or what came could not be kept.
     async fn converse(
         &self,
-        request: Request,
+        mut guard: Forget<'_>,
+        message: &ToAgent,
         blobs: &[BlobSource],
-        incoming: &mut mpsc::Receiver<FromAgent>,
         progress: &mut (dyn FnMut(Progress) -> Result<(), String> + Send),
-    ) -> Result<Outcome, LinkError> {
-        let task = request.task;
-        self.send(&ToAgent::Run(request)).await?;
-        loop {
-            let Some(message) = incoming.recv().await else {
-                return Err(self.lost_error());
+    ) -> Result<Option<FromAgent>, String> {
+        let task = guard.task;
+        let mut alive = self.send(message).await?;
+        while alive {
+            let Some(message) = guard.incoming.recv().await else {
+                break;
             };
             match message {
-                FromAgent::Done { outcome, .. } => return Ok(outcome),
+                FromAgent::Done { .. } | FromAgent::NotStarted { .. } | FromAgent::Gone { .. } => {
+                    guard.done = true;
+                    return Ok(Some(message));
+                }
                 FromAgent::Need { blob, .. } => {
                     let source = blobs
                         .get(blob as usize)
                         .cloned()
                         .unwrap_or(BlobSource::Inline);
-                    self.send_blob(task, blob, source).await?;
+                    alive = self.send_blob(task, blob, source).await?;
                 }
                 FromAgent::Output { stream, data, .. } => {
-                    progress(Progress::Output(stream, data)).map_err(LinkError::Local)?;
+                    progress(Progress::Output(stream, data))?;
                 }
-                FromAgent::File { data, last, .. } => {
-                    progress(Progress::File(data, last)).map_err(LinkError::Local)?;
-                }
+                FromAgent::File { data, last, .. } => progress(Progress::File(data, last))?,
                 FromAgent::Hello(_) => {}
             }
         }
+        guard.done = true;
+        Ok(None)
     }
 
-    async fn send_blob(&self, task: u64, blob: u32, source: BlobSource) -> Result<(), LinkError> {
+    async fn send_blob(&self, task: u64, blob: u32, source: BlobSource) -> Result<bool, String> {
         match source {
-            BlobSource::Inline => {
-                self.send(&ToAgent::Chunk {
-                    task,
-                    blob,
-                    data: Vec::new(),
-                    last: true,
-                })
-                .await
-            }
+            BlobSource::Inline => self.send_blob_end(task, blob).await,
             BlobSource::Bytes(bytes) => {
                 let mut chunks = bytes.chunks(CHUNK).peekable();
                 while let Some(chunk) = chunks.next() {
                     let last = chunks.peek().is_none();
-                    self.send(&ToAgent::Chunk {
+                    let chunk = ToAgent::Chunk {
                         task,
                         blob,
                         data: chunk.to_vec(),
                         last,
-                    })
-                    .await?;
+                    };
+                    if !self.send(&chunk).await? {
+                        return Ok(false);
+                    }
                 }
                 if bytes.is_empty() {
-                    self.send(&ToAgent::Chunk {
-                        task,
-                        blob,
-                        data: Vec::new(),
-                        last: true,
-                    })
-                    .await?;
+                    return self.send_blob_end(task, blob).await;
                 }
-                Ok(())
+                Ok(true)
             }
             BlobSource::File(path) => self.send_file(task, blob, &path).await,
         }
     }
 
-    async fn send_file(&self, task: u64, blob: u32, path: &Path) -> Result<(), LinkError> {
-        let local =
-            |error: std::io::Error| LinkError::Local(format!("{}: {error}", path.display()));
+    async fn send_file(&self, task: u64, blob: u32, path: &Path) -> Result<bool, String> {
+        let local = |error: std::io::Error| format!("{}: {error}", path.display());
         let mut file = tokio::fs::File::open(path).await.map_err(local)?;
         loop {
             let mut data = vec![0; CHUNK];
             let count = file.read(&mut data).await.map_err(local)?;
             data.truncate(count);
             let last = count == 0;
-            self.send(&ToAgent::Chunk {
+            let chunk = ToAgent::Chunk {
                 task,
                 blob,
                 data,
                 last,
-            })
-            .await?;
-            if last {
-                return Ok(());
+            };
+            if !self.send(&chunk).await? || last {
+                return Ok(last);
             }
         }
     }
 
-    async fn send(&self, message: &ToAgent) -> Result<(), LinkError> {
-        let frame = encode(message).map_err(|error| LinkError::Local(error.to_string()))?;
-        self.outgoing
-            .send(frame)
-            .await
-            .map_err(|_| self.lost_error())
+    async fn send_blob_end(&self, task: u64, blob: u32) -> Result<bool, String> {
+        self.send(&ToAgent::Chunk {
+            task,
+            blob,
+            data: Vec::new(),
+            last: true,
+        })
+        .await
     }
 
-    fn lost_error(&self) -> LinkError {
+    /// Whether the link still takes frames.
+    async fn send(&self, message: &ToAgent) -> Result<bool, String> {
+        let frame = encode(message).map_err(|error| error.to_string())?;
+        Ok(self.outgoing.send(Out::Frame(frame)).await.is_ok())
+    }
+
+    fn reason(&self) -> String {
         let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        LinkError::Lost(
-            lost.clone()
-                .unwrap_or_else(|| "the channel was closed".to_owned()),
-        )
+        lost.clone()
+            .unwrap_or_else(|| "the channel was closed".to_owned())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, mpsc::Sender<FromAgent>>> {
@@ -254,6 +349,7 @@ impl Link {
 struct Forget<'a> {
     link: &'a Link,
     task: u64,
+    incoming: mpsc::Receiver<FromAgent>,
     done: bool,
 }
 
@@ -264,7 +360,7 @@ impl Drop for Forget<'_> {
             && let Ok(frame) = encode(&ToAgent::Cancel { task: self.task })
         {
             // A full queue means that the host does not listen anyway.
-            drop(self.link.outgoing.try_send(frame));
+            drop(self.link.outgoing.try_send(Out::Frame(frame)));
         }
     }
 }
@@ -282,7 +378,9 @@ async fn read_all(
                     FromAgent::Need { task, .. }
                     | FromAgent::Output { task, .. }
                     | FromAgent::File { task, .. }
-                    | FromAgent::Done { task, .. } => *task,
+                    | FromAgent::Done { task, .. }
+                    | FromAgent::NotStarted { task }
+                    | FromAgent::Gone { task } => *task,
                     FromAgent::Hello(_) => continue,
                 };
                 let receiver = waiting

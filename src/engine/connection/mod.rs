@@ -22,7 +22,7 @@ mod target;
 pub use bootstrap::AgentBinary;
 pub use error::ConnectError;
 pub use known_hosts::KeyVerdict;
-pub use link::{BlobSource, Link, LinkError, Progress};
+pub use link::{Attached, BlobSource, Link, LinkError, Progress};
 pub use pool::Pool;
 pub use ssh_config::ConfigFiles;
 pub use target::{Become, HostKeyPolicy, Kind, Road, SshOptions, Target, Variables};

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::{AgentBinary, Become, ConnectError, Kind, Link, Road, Target, bootstrap, local, ssh};
 
@@ -151,10 +152,57 @@ impl Pool {
         })
     }
 
+    /// As [`Self::link`], for a host whose connection was lost: it may need a
+    /// while to come back.
+    ///
+    /// # Errors
+    /// Why the last attempt failed.
+    pub async fn relink(
+        &self,
+        name: &Arc<str>,
+        target: &Target,
+        becoming: Option<&Become>,
+        patience: Duration,
+    ) -> Result<Arc<Link>, ConnectError> {
+        let deadline = Instant::now() + patience;
+        let mut wait = Duration::from_millis(200);
+        loop {
+            self.host(name).state.lock().await.refused = None;
+            let error = match self.link(name, target, becoming).await {
+                Ok(link) => return Ok(link),
+                Err(error) => error,
+            };
+            if !error.may_pass() || Instant::now() + wait > deadline {
+                return Err(error);
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(Duration::from_secs(3));
+        }
+    }
+
+    /// Ends all that runs on the hosts.
+    pub async fn abort(&self) {
+        let hosts: Vec<Arc<Host>> = {
+            let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+            hosts.values().cloned().collect()
+        };
+        for host in hosts {
+            // One that is being connected to runs nothing yet.
+            if let Ok(state) = host.state.try_lock() {
+                for link in state.links.values() {
+                    link.abort().await;
+                }
+            }
+        }
+    }
+
     /// Forgets a host's connection, so that the next task opens a new one.
     pub async fn reset(&self, name: &Arc<str>) {
         let host = self.host(name);
         let mut state = host.state.lock().await;
+        for (_, link) in state.links.drain() {
+            link.goodbye().await;
+        }
         if let Some(session) = state.session.take() {
             session.close().await;
         }
@@ -177,13 +225,19 @@ impl Pool {
             let mut jumps = self.jumps.lock().unwrap_or_else(PoisonError::into_inner);
             jumps.drain().map(|(_, jump)| jump).collect()
         };
+        let mut closing = tokio::task::JoinSet::new();
         for host in hosts {
-            let mut state = host.state.lock().await;
-            state.links.clear();
-            if let Some(session) = state.session.take() {
-                session.close().await;
-            }
+            closing.spawn(async move {
+                let mut state = host.state.lock().await;
+                for (_, link) in state.links.drain() {
+                    link.goodbye().await;
+                }
+                if let Some(session) = state.session.take() {
+                    session.close().await;
+                }
+            });
         }
+        while closing.join_next().await.is_some() {}
         for jump in jumps {
             if let Some(session) = jump.lock().await.take() {
                 session.close().await;

@@ -387,7 +387,12 @@ impl Dispatcher {
         let step = Arc::new(step);
         let mut outcomes = self.run_hosts(&step, hosts).await;
         // The order of the inventory, not that of completion.
-        outcomes.sort_by_key(|outcome| here.iter().position(|name| *name == outcome.host));
+        let order: HashMap<&str, usize> = here
+            .iter()
+            .enumerate()
+            .map(|(place, name)| (&**name, place))
+            .collect();
+        outcomes.sort_by_key(|outcome| order.get(&*outcome.host).copied());
         self.debug(run, &step, &mut outcomes).await;
         let settling = Settling {
             planned: &at.task,

@@ -1,5 +1,6 @@
 //! Outcomes become state: variables, standings, new hosts, what `meta` asks.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -100,11 +101,13 @@ impl Dispatcher {
 
     /// Lets every host of the batch fall that has not done so yet.
     fn fail_all(&mut self, run: &mut PlayRun, outcomes: &[HostOutcome], once: bool) {
+        let failed: HashSet<&str> = outcomes
+            .iter()
+            .filter(|outcome| outcome.status == Status::Failed)
+            .map(|outcome| &*outcome.host)
+            .collect();
         for (name, cursor) in &mut run.cursors {
-            let own = outcomes
-                .iter()
-                .any(|outcome| (once || outcome.host == *name) && outcome.status == Status::Failed);
-            if own {
+            if once && !failed.is_empty() || failed.contains(&**name) {
                 continue;
             }
             let Some(host) = self.hosts.get_mut(name).filter(|host| host.is_active()) else {
