@@ -14,6 +14,7 @@ mod facts;
 mod host;
 mod modules;
 mod serve;
+mod sql;
 
 pub use modules::catalogue;
 pub use serve::{job, serve};

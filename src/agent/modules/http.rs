@@ -39,6 +39,8 @@ pub(super) struct Call {
     pub(super) url: String,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Option<Vec<u8>>,
+    /// A file of this host as the body.
+    pub(super) file: Option<PathBuf>,
     pub(super) timeout: Duration,
     pub(super) follow: bool,
     pub(super) validate: bool,
@@ -61,6 +63,7 @@ impl Default for Call {
             url: String::new(),
             headers: Vec::new(),
             body: None,
+            file: None,
             timeout: Duration::from_secs(10),
             follow: true,
             validate: true,
@@ -157,6 +160,17 @@ impl Call {
             Failure::new(format!("the request to {url} cannot be made: {error}"))
         };
         let response = match &self.body {
+            _ if self.file.is_some() => {
+                let path = self.file.clone().unwrap_or_default();
+                let what = || format!("read {}", path.display());
+                let file = std::fs::File::open(&path).explain(what())?;
+                let size = file.metadata().explain(what())?.len();
+                let request = request
+                    .header("content-length", size.to_string())
+                    .body(ureq::SendBody::from_owned_reader(file))
+                    .map_err(|error| wrong(&error))?;
+                agent.run(request)
+            }
             Some(body) => {
                 let request = request.body(&body[..]).map_err(|error| wrong(&error))?;
                 agent.run(request)

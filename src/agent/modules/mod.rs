@@ -12,7 +12,9 @@ mod execute;
 mod harness;
 mod http;
 mod openpgp;
+mod openstack;
 mod pattern;
+mod rabbitmq;
 mod steps;
 
 /// One module.
@@ -126,7 +128,23 @@ modules! {
     make: Make,
     modprobe: Modprobe,
     mount: Mount,
+    mysql_db: MysqlDb,
+    mysql_query: MysqlQuery,
+    mysql_user: MysqlUser,
+    mysql_variables: MysqlVariables,
     npm: Npm,
+    os_auth: OsAuth,
+    os_image: OsImage,
+    os_keystone_domain: OsKeystoneDomain,
+    os_keystone_endpoint: OsKeystoneEndpoint,
+    os_keystone_role: OsKeystoneRole,
+    os_keystone_service: OsKeystoneService,
+    os_network: OsNetwork,
+    os_nova_flavor: OsNovaFlavor,
+    os_project: OsProject,
+    os_subnet: OsSubnet,
+    os_user: OsUser,
+    os_user_role: OsUserRole,
     package: Package,
     package_facts: PackageFacts,
     pacman: Pacman,
@@ -134,6 +152,10 @@ modules! {
     patch: Patch,
     ping: Ping,
     pip: Pip,
+    rabbitmq_plugin: RabbitmqPlugin,
+    rabbitmq_policy: RabbitmqPolicy,
+    rabbitmq_user: RabbitmqUser,
+    rabbitmq_vhost: RabbitmqVhost,
     raw: Raw,
     replace: Replace,
     rpm_key: RpmKey,

@@ -265,6 +265,7 @@ fn call(args: &Args, look: &Look) -> Result<Call, Failure> {
         Follow::Safe => method == "GET" || method == "HEAD",
     };
     Ok(Call {
+        file: None,
         method,
         url: args.url.trim().to_owned(),
         headers,

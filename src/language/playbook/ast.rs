@@ -277,7 +277,7 @@ impl Action {
 /// Drops the collection prefixes that name the modules built in here.
 #[must_use]
 pub fn short_module_name(name: &str) -> &str {
-    const COLLECTIONS: [&str; 10] = [
+    const COLLECTIONS: [&str; 9] = [
         "ansible.builtin.",
         "ansible.legacy.",
         "ansible.posix.",
@@ -287,8 +287,27 @@ pub fn short_module_name(name: &str) -> &str {
         "community.mysql.",
         "community.postgresql.",
         "community.rabbitmq.",
-        "openstack.cloud.",
     ];
+    // The collection's words are too common to be modules by themselves
+    // (network, image); they go by the names of old.
+    const OPENSTACK: [(&str, &str); 12] = [
+        ("auth", "os_auth"),
+        ("catalog_service", "os_keystone_service"),
+        ("compute_flavor", "os_nova_flavor"),
+        ("endpoint", "os_keystone_endpoint"),
+        ("identity_domain", "os_keystone_domain"),
+        ("identity_role", "os_keystone_role"),
+        ("identity_user", "os_user"),
+        ("image", "os_image"),
+        ("network", "os_network"),
+        ("project", "os_project"),
+        ("role_assignment", "os_user_role"),
+        ("subnet", "os_subnet"),
+    ];
+    if let Some(short) = name.strip_prefix("openstack.cloud.") {
+        let old = OPENSTACK.iter().find(|(new, _)| *new == short);
+        return old.map_or(short, |(_, old)| old);
+    }
     COLLECTIONS
         .iter()
         .find_map(|prefix| name.strip_prefix(prefix))
