@@ -10,7 +10,8 @@
 //!
 //! `needs` names programs without which the case is skipped; `setup` is a shell
 //! script run before, `verify` one that must succeed after, `cleanup` one for
-//! the end; `environment` is for all of them and for the module. A case with `host: true` changes the host itself: it is only run
+//! the end; `environment` is for all of them and for the module.
+//! `{cases}` stands for the directory of all cases. A case with `host: true` changes the host itself: it is only run
 //! where OCPLAY_TEST_DISPOSABLE is set. What is skipped is said.
 
 use std::collections::BTreeMap;
@@ -32,9 +33,18 @@ struct Case<'a> {
     directory: tempfile::TempDir,
 }
 
+/// Where cases, and what they share, are.
+fn root() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+    std::env::var("OCPLAY_TEST_ROOT").map_or(own, PathBuf::from)
+}
+
 fn substitute(value: &Value, directory: &str) -> Value {
     match value {
-        Value::String(text) => Value::String(text.replace("{dir}", directory)),
+        Value::String(text) => Value::String(
+            text.replace("{dir}", directory)
+                .replace("{cases}", &root().to_string_lossy()),
+        ),
         Value::Array(items) => items
             .iter()
             .map(|item| substitute(item, directory))
@@ -342,17 +352,16 @@ fn contains(is: &Value, wanted: &Value, what: &str) {
 
 #[test]
 fn all_cases() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
     let mut count = 0;
     let mut failures = Vec::new();
     let mut skipped = Vec::new();
     // To run a few only.
     let only = std::env::var("OCPLAY_TEST_CASES").unwrap_or_default();
-    let root = std::env::var("OCPLAY_TEST_ROOT").map_or(root, PathBuf::from);
-    let mut files: Vec<PathBuf> = std::fs::read_dir(root)
+    let mut files: Vec<PathBuf> = std::fs::read_dir(root())
         .unwrap()
         .flat_map(|module| std::fs::read_dir(module.unwrap().path()).unwrap())
         .map(|file| file.unwrap().path())
+        .filter(|file| file.extension().is_some_and(|end| end == "json"))
         .collect();
     files.sort();
     for file in files {

@@ -245,7 +245,7 @@ impl Catalogue {
 }
 
 /// Modules that content for Linux hosts uses and that are not there yet.
-const NOT_HERE: [&str; 27] = [
+const NOT_HERE: [&str; 21] = [
     "composer",
     "filesystem",
     "firewalld",
@@ -255,9 +255,6 @@ const NOT_HERE: [&str; 27] = [
     "jenkins_plugin",
     "lvg",
     "lvol",
-    "mysql_db",
-    "mysql_query",
-    "mysql_user",
     "openssl_certificate",
     "openssl_csr",
     "openssl_privatekey",
@@ -265,9 +262,6 @@ const NOT_HERE: [&str; 27] = [
     "postgresql_db",
     "postgresql_privs",
     "postgresql_user",
-    "rabbitmq_policy",
-    "rabbitmq_user",
-    "rabbitmq_vhost",
     "seboolean",
     "selinux",
     "x509_certificate",
