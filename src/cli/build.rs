@@ -29,6 +29,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         None => build(&root, &out)?,
     };
     let program = fs::read(&helper)?;
+    // The helper of a development build unwinds.
+    let trimmed = (env::var("PROFILE")? == "release")
+        .then(|| without_unwinding(&program))
+        .flatten()
+        .filter(|trimmed| starts(trimmed, &out));
+    let program = trimmed.unwrap_or(program);
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     gzip.write_all(&program)?;
     fs::write(out.join("agent.gz"), gzip.finish()?)?;
@@ -87,4 +93,90 @@ fn build(root: &Path, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
         return Err("building the on-host helper failed; see the messages above".into());
     }
     Ok(folder.join(target).join(profile).join("ocplay-agent"))
+}
+
+/// Whether the helper runs, where it can be tried.
+fn starts(program: &[u8], out: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    let path = out.join("helper-on-trial");
+    let tried = fs::write(&path, program)
+        .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o755)))
+        .and_then(|()| Command::new(&path).arg("--probe").status());
+    drop(fs::remove_file(&path));
+    tried.is_ok_and(|status| status.success())
+}
+
+/// The program without the C library's tables for unwinding, which a program
+/// that aborts never reads: an eighth of it. `None` where its parts do not lie
+/// as expected.
+fn without_unwinding(program: &[u8]) -> Option<Vec<u8>> {
+    const PAGE: usize = 4096;
+    const LOAD: u64 = 1;
+    const UNWINDING: u64 = 0x6474_e550;
+    let number = |at: usize, size: usize| -> Option<u64> {
+        let bytes = program.get(at..at + size)?;
+        Some(
+            bytes
+                .iter()
+                .rev()
+                .fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+        )
+    };
+    let place = |at: usize| number(at, 8).and_then(|value| usize::try_from(value).ok());
+    let short = |at: usize| number(at, 2).and_then(|value| usize::try_from(value).ok());
+    // 64 bits, low byte first.
+    (program.get(..6)? == b"\x7fELF\x02\x01").then_some(())?;
+    let (headers, sections) = (place(32)?, place(40)?);
+    let (size, count) = (short(54)?, short(56)?);
+    let (section_size, section_count, names) = (short(58)?, short(60)?, short(62)?);
+    let names = place(sections + names * section_size + 24)?;
+    let section = |wanted: &[u8]| -> Option<(usize, usize)> {
+        (0..section_count).find_map(|index| {
+            let at = sections + index * section_size;
+            let name = names + usize::try_from(number(at, 4)?).ok()?;
+            let named = program.get(name..)?.split(|byte| *byte == 0).next()? == wanted;
+            named.then_some((place(at + 24)?, place(at + 32)?))
+        })
+    };
+    let (table, length) = section(b".eh_frame")?;
+    // A zero in its first word tells the start-up code that there is no table.
+    let (start, end) = (table + 8, table + length);
+    let cut = (end - start) / PAGE * PAGE;
+    let mut out = program[..start].to_vec();
+    out[table..].fill(0);
+    for name in [&b".gcc_except_table"[..], b".eh_frame_hdr"] {
+        if let Some((at, length)) = section(name) {
+            out.get_mut(at..at + length)?.fill(0);
+        }
+    }
+    out.extend(std::iter::repeat_n(0, end - start - cut));
+    // What is behind the segments is for debuggers.
+    let segments = (0..count).map(|index| headers + index * size);
+    let loaded = segments.clone().filter(|at| number(*at, 4) == Some(LOAD));
+    let last = loaded
+        .clone()
+        .map(|at| Some(place(at + 8)? + place(at + 32)?))
+        .max()??;
+    out.extend(program.get(end..last)?);
+    let mut shortened = false;
+    for at in segments {
+        let (offset, held) = (place(at + 8)?, place(at + 32)?);
+        let mut set = |field: usize, value: usize| {
+            out[at + field..at + field + 8].copy_from_slice(&(value as u64).to_le_bytes());
+        };
+        if number(at, 4)? == UNWINDING {
+            out[at..at + 4].fill(0);
+        } else if number(at, 4)? == LOAD && offset <= start && offset + held == end {
+            set(32, held - (end - start));
+            set(40, place(at + 40)? - (end - start));
+            shortened = true;
+        } else if offset >= end {
+            set(8, offset - cut);
+        } else if offset + held > start {
+            return None;
+        }
+    }
+    out[40..48].fill(0);
+    out[58..64].fill(0);
+    shortened.then_some(out)
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, json};
 use super::acts::{Acts, acting};
 use super::openstack::{Cloud, Ensure, Resource, openstack_arguments};
 use super::{Module, Verdict};
-use crate::host::{Failure, Look};
+use crate::host::{Failure, Look, Return};
 
 ocplay_protocol::choices! {
     /// Wanted state.
@@ -49,28 +49,27 @@ impl Module for OsKeystoneDomain {
 
     fn check(args: &Args, look: &Look) -> Result<Verdict<Acts>, Failure> {
         let cloud = args.connect(look)?;
-        let mut found = DOMAIN.find(&cloud, &args.name, &[])?;
+        let found = DOMAIN.find(&cloud, &args.name, &[])?;
         let update = json!({"description": args.description, "enabled": args.is_enabled});
         let mut create = update.clone();
         create["name"] = json!(args.name);
         let present = args.state == State::Present;
-        // A domain that is in use cannot be removed at once.
-        if let (false, Some(domain)) = (present, &mut found) {
-            if domain["enabled"] == true && !look.is_check() {
-                let path = format!("/domains/{}", domain["id"].as_str().unwrap_or_default());
-                let off = json!({"domain": {"enabled": false}});
-                let ensure_off = cloud.clone();
-                let name = args.name.clone();
-                let mut acts = Acts::new(crate::host::Return::new());
-                acts.diff(super::acts::state(&format!("domain {name}"), "present", ""));
-                acts.body(move |_| {
-                    let what = format!("remove the domain {name}");
-                    ensure_off.tell("PATCH", "identity", &path, Some(&off), &what)?;
-                    ensure_off.tell("DELETE", "identity", &path, None, &what)?;
-                    Ok(crate::host::Return::new())
-                });
-                return Ok(acts.verdict());
-            }
+        // A domain that can be used cannot be removed at once.
+        if let (false, Some(domain)) = (present, &found)
+            && domain["enabled"] == true
+        {
+            let path = format!("/domains/{}", domain["id"].as_str().unwrap_or_default());
+            let off = json!({"domain": {"enabled": false}});
+            let name = args.name.clone();
+            let mut acts = Acts::new(Return::new());
+            acts.diff(super::acts::state(&format!("domain {name}"), "present", ""));
+            acts.body(move |_| {
+                let what = format!("remove the domain {name}");
+                cloud.tell("PATCH", "identity", &path, Some(&off), &what)?;
+                cloud.tell("DELETE", "identity", &path, None, &what)?;
+                Ok(Return::new())
+            });
+            return Ok(acts.verdict());
         }
         let ensure = Ensure {
             cloud,

@@ -176,14 +176,15 @@ fn option(text: &str, wanted: &str) -> Option<String> {
         let line = line.trim();
         if let Some(section) = line.strip_prefix('[') {
             inside = section.trim_end_matches(']') == "client";
-        } else if inside && let Some((name, value)) = line.split_once('=') {
-            if name.trim().replace('_', "-") == wanted {
-                let value = value.trim();
-                let bare = ['"', '\'']
-                    .iter()
-                    .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
-                found = Some(bare.unwrap_or(value).to_owned());
-            }
+        } else if inside
+            && let Some((name, value)) = line.split_once('=')
+            && name.trim().replace('_', "-") == wanted
+        {
+            let value = value.trim();
+            let bare = ['"', '\'']
+                .iter()
+                .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
+            found = Some(bare.unwrap_or(value).to_owned());
         }
     }
     found
@@ -500,7 +501,7 @@ impl Server {
 
     fn send(&mut self, data: &[u8]) -> Result<(), Error> {
         let mut chunks = data.chunks(0xff_ffff).collect::<Vec<_>>();
-        if data.is_empty() || data.len() % 0xff_ffff == 0 {
+        if data.is_empty() || data.len().is_multiple_of(0xff_ffff) {
             chunks.push(&[]);
         }
         for chunk in chunks {
