@@ -245,25 +245,19 @@ impl Catalogue {
 }
 
 /// Modules that content for Linux hosts uses and that are not there yet.
-const NOT_HERE: [&str; 21] = [
+const NOT_HERE: [&str; 15] = [
     "composer",
-    "filesystem",
     "firewalld",
     "flatpak",
     "gluster_volume",
     "homebrew",
     "jenkins_plugin",
-    "lvg",
-    "lvol",
     "openssl_certificate",
     "openssl_csr",
     "openssl_privatekey",
-    "parted",
     "postgresql_db",
     "postgresql_privs",
     "postgresql_user",
-    "seboolean",
-    "selinux",
     "x509_certificate",
     "xml",
     "zfs",
