@@ -162,7 +162,7 @@ impl Module for Lvg {
             .filter(|row| row["vg_name"] == vg)
             .map(name)
             .collect();
-        let mut prepare = |acts: &mut Acts, device: &str| -> Result<(), Failure> {
+        let prepare = |acts: &mut Acts, device: &str| -> Result<(), Failure> {
             if known.iter().all(|row| name(row) != device) {
                 let mut line = vec!["pvcreate".to_owned()];
                 line.extend(words::split(&args.pv_options)?);
