@@ -29,7 +29,7 @@ pub fn serve() -> ExitCode {
         return ExitCode::FAILURE;
     };
     // sshd gives both streams as one socket, which ends for both sides at once.
-    let session = Session::open(|| {
+    let session = Session::open(session::PATIENCE, || {
         rustix::net::shutdown(io::stdin().as_fd(), rustix::net::Shutdown::Both).ok();
     });
     match exchange(&mut io::stdin().lock(), File::from(out), &session) {
@@ -119,7 +119,7 @@ pub(crate) fn exchange(
     }
     // A connection that ended without a goodbye was lost.
     if !matches!(result, Ok(true)) && !session.name().is_empty() {
-        session.linger(session::PATIENCE);
+        session.linger();
     }
     result.map(drop)
 }
@@ -259,7 +259,7 @@ mod tests {
             let (to, mut input) = UnixStream::pair().unwrap();
             let (mut from, output) = UnixStream::pair().unwrap();
             let agent = std::thread::spawn(move || {
-                let session = Session::open(|| ());
+                let session = Session::open(Duration::ZERO, || ());
                 exchange(&mut input, output, &session)
             });
             let mut marker = vec![0; MARKER.len()];
@@ -403,6 +403,13 @@ mod tests {
     fn garbage_ends_the_agent_without_a_panic() {
         let (mut to, mut input) = UnixStream::pair().unwrap();
         to.write_all(&[0, 0, 0, 2, 0xff, 0xff]).unwrap();
-        assert!(exchange(&mut input, io::sink(), &Session::open(|| ())).is_err());
+        assert!(
+            exchange(
+                &mut input,
+                io::sink(),
+                &Session::open(Duration::ZERO, || ())
+            )
+            .is_err()
+        );
     }
 }

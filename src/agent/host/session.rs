@@ -20,6 +20,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// The tasks of one connection.
 pub(crate) struct Session {
     name: String,
+    /// How long outcomes wait for somebody to ask.
+    patience: Duration,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -41,7 +43,7 @@ enum Task {
 impl Session {
     /// Opens the door. `sever` ends the old connection for good when somebody
     /// comes for its tasks: what it may still bring must not run.
-    pub(crate) fn open(sever: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
+    pub(crate) fn open(patience: Duration, sever: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
         let uid = rustix::process::geteuid().as_raw();
         let token = std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap_or_default();
         let name = format!("ocplay/{uid}/{}/{}", std::process::id(), token.trim());
@@ -54,6 +56,7 @@ impl Session {
             } else {
                 String::new()
             },
+            patience,
             state: Mutex::default(),
             changed: Condvar::new(),
         });
@@ -110,8 +113,8 @@ impl Session {
     }
 
     /// Waits until everything has been asked for, but not for ever.
-    pub(crate) fn linger(&self, patience: Duration) {
-        let deadline = Instant::now() + patience;
+    pub(crate) fn linger(&self) {
+        let deadline = Instant::now() + self.patience;
         let mut state = self.lock();
         while !state.tasks.is_empty() {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -186,6 +189,9 @@ mod tests {
 
     use super::*;
 
+    const LONG: Duration = Duration::from_secs(60);
+    const SHORT: Duration = Duration::from_millis(30);
+
     fn done(text: &str) -> FromAgent {
         FromAgent::Done {
             task: 1,
@@ -197,7 +203,7 @@ mod tests {
     fn an_outcome_is_handed_on_once() {
         let severed = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&severed);
-        let session = Session::open(move || flag.store(true, Ordering::Relaxed));
+        let session = Session::open(LONG, move || flag.store(true, Ordering::Relaxed));
         session.begin(1);
         let waiting = {
             let name = session.name().to_owned();
@@ -217,7 +223,7 @@ mod tests {
             collect(session.name(), 1, 8),
             FromAgent::NotStarted { task: 8 }
         );
-        session.linger(Duration::from_secs(60));
+        session.linger();
     }
 
     #[test]
@@ -227,7 +233,7 @@ mod tests {
 
     #[test]
     fn what_was_heard_or_cut_is_not_kept() {
-        let session = Session::open(|| ());
+        let session = Session::open(SHORT, || ());
         for task in 1..4 {
             session.begin(task);
         }
@@ -238,7 +244,7 @@ mod tests {
         assert_eq!(ask(1), FromAgent::NotStarted { task: 9 });
         assert_eq!(ask(2), FromAgent::NotStarted { task: 9 });
         let before = Instant::now();
-        session.linger(Duration::from_millis(30));
-        assert!(before.elapsed() >= Duration::from_millis(30));
+        session.linger();
+        assert!(before.elapsed() >= SHORT);
     }
 }

@@ -3,9 +3,15 @@
 use ocplay_protocol::Diff;
 
 use super::paint::{Paint, paint};
+use super::style::{Style, mask};
 
-/// A change as a unified diff with so many lines around it.
-pub(super) fn diff(diff: &Diff, context: usize) -> String {
+/// A change as a unified diff, without any value that came out of a vault.
+pub(super) fn diff(diff: &Diff, style: &Style) -> String {
+    mask(&unified(diff, style.diff_context), &style.keyring)
+}
+
+/// A change with so many lines around it.
+fn unified(diff: &Diff, context: usize) -> String {
     let mut out = String::new();
     if !diff.prepared.is_empty() {
         out.push_str(&diff.prepared);
@@ -53,7 +59,7 @@ mod tests {
 
     #[test]
     fn diffs_are_unified() {
-        let text = diff(&Diff::text("/etc/x", "a\nb\n", "a\nc\n"), 3);
+        let text = unified(&Diff::text("/etc/x", "a\nb\n", "a\nc\n"), 3);
         assert!(
             text.contains("--- before: /etc/x\n+++ after: /etc/x\n"),
             "{text}"

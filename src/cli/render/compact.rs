@@ -55,12 +55,7 @@ fn done(host: &str, module: &str, report: &Report, style: &Style) -> String {
         && report.status != Status::Unreachable;
     let mut out = String::new();
     if report.status == Status::Changed || report.status == Status::Ok {
-        out.extend(
-            report
-                .diff
-                .iter()
-                .map(|change| diff(change, style.diff_context)),
-        );
+        out.extend(report.diff.iter().map(|change| diff(change, style)));
     }
     let line = if program {
         let code = result.get("rc").map_or("-1".to_owned(), Value::to_string);

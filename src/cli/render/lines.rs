@@ -213,7 +213,7 @@ impl Lines {
         let mut out = String::new();
         if report.status == Status::Changed {
             for change in &report.diff {
-                out.push_str(&diff(change, style.diff_context));
+                out.push_str(&diff(change, style));
             }
         }
         let module = short_module_name(&task.module);

@@ -145,7 +145,11 @@ fn values_are_opened_where_they_are_used_and_nowhere_else() {
     let unused = "- hosts: all\n  gather_facts: false\n  tasks:\n  - debug: msg=fine\n";
     project.play(unused, &[]).code(0);
     let used = "- hosts: all\n  gather_facts: false\n  tasks:\n  - assert: {that: secret is search('^tiny')}\n  - copy: {content: '{{ secret }}', dest: '{{ playbook_dir }}/out'}\n";
-    project.play(used, &["--vault-id", "pw1"]).code(0);
+    let ran = project
+        .play(used, &["--vault-id", "pw1", "--diff"])
+        .code(0)
+        .says(&["+********"]);
+    assert!(!ran.all().contains("tiny"), "{}", ran.all());
     assert_eq!(read(&project, "out"), "tiny {{ no }}");
     project
         .play(used, &[])
