@@ -164,6 +164,23 @@ fn su_becomes_with_and_without_a_password() {
     let as_root = Project::with_host(&host, "root");
     let su = ["-b", "--become-method", "su", "--become-user", "other"];
     as_root.play(WHO, &su).code(0).says(&["I am other."]);
+    as_root
+        .play(
+            &WHO.replace("  gather", "  become: true\n  become_method: ansible.builtin.su\n  become_user: other\n  gather"),
+            &[],
+        )
+        .code(0)
+        .says(&["I am other."]);
+    as_root
+        .play(
+            &WHO.replace("  gather", "  become_method: pbrun\n  gather"),
+            &[],
+        )
+        .code(1)
+        .says(&[
+            "become_method 'pbrun' is not supported",
+            "there are sudo, su, doas",
+        ]);
     let project = Project::with_host(&host, "tester");
     let word = format!("ansible_become_password='{PASSWORD}'");
     let mut with_password = su.to_vec();

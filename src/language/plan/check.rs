@@ -159,19 +159,21 @@ impl Checker<'_> {
         }
     }
 
-    /// Words that would change what a task does, and are not there yet.
-    fn not_yet(&mut self, planned: &PlannedTask) {
+    /// Ways to become somebody that are not known.
+    fn becoming(&mut self, planned: &PlannedTask) {
+        const KNOWN: [&str; 3] = ["sudo", "su", "doas"];
         if let Some(word) = planned.context.get(Keyword::BecomeMethod)
             && let Some(name) = word.value.as_str().filter(|name| !is_template(name))
-            && name.rsplit('.').next() != Some("sudo")
+            && !KNOWN.contains(&name.rsplit('.').next().unwrap_or(name))
         {
             self.push(
                 Diagnostic::error(
-                    "not-yet",
-                    format!("become_method '{name}' is not there yet"),
+                    "become-method",
+                    format!("become_method '{name}' is not supported"),
                 )
                 .at(&word.span)
-                .help("use sudo"),
+                .suggest(name, KNOWN)
+                .help(format!("there are {}", KNOWN.join(", "))),
             );
         }
     }
@@ -214,7 +216,7 @@ impl Checker<'_> {
         for link in planned.context.chain() {
             self.keywords(link);
         }
-        self.not_yet(planned);
+        self.becoming(planned);
         if let Some(name) = &task.name {
             self.value(&name.value);
         }

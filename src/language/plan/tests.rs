@@ -339,13 +339,13 @@ fn what_is_not_there_yet_is_named() {
         "- hosts: all
   strategy: fre
   tasks:
-    - {command: x, become: true, become_method: su}
+    - {command: x, become: true, become_method: runas}
 ",
     )]);
     for wanted in [
         "there is no strategy 'fre' (did you mean 'free'?",
         "site.yml:4:",
-        "become_method 'su'",
+        "become_method 'runas'",
     ] {
         assert!(text.contains(wanted), "{wanted}\nin\n{text}");
     }
