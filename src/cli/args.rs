@@ -7,6 +7,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use crate::commands::adhoc::AdhocArgs;
 use crate::commands::config::ConfigArgs;
 use crate::commands::pull::PullArgs;
+use crate::commands::test::TestArgs;
 use crate::commands::vault::VaultCommandArgs;
 use crate::lab::LabCommand;
 use crate::secrets::VaultArgs;
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     Config(ConfigArgs),
     /// Show the documentation of modules.
     Doc(DocArgs),
+    /// Test content by scenarios in molecule's form, on hosts made for them.
+    Test(Box<TestArgs>),
     /// Make the hosts of an inventory real on this machine, to try things on.
     Lab {
         #[command(subcommand)]

@@ -10,6 +10,7 @@ mod helper;
 mod lab;
 mod prompt;
 mod render;
+mod scenario;
 mod secrets;
 
 use std::process::ExitCode;
@@ -39,6 +40,7 @@ fn dispatch(command: &args::Command) -> commands::Outcome {
         args::Command::Pull(pull) => commands::pull::run(pull, &config),
         args::Command::Config(settings) => commands::config::run(settings, &config),
         args::Command::Doc(doc) => commands::doc::run(doc),
+        args::Command::Test(test) => commands::test::run(test, &config),
         args::Command::Lab { command } => commands::lab::run(command),
     }
 }

@@ -10,6 +10,7 @@ mod options;
 pub(crate) mod pull;
 pub(crate) mod run;
 mod sources;
+pub(crate) mod test;
 mod vars;
 pub(crate) mod vault;
 

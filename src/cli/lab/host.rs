@@ -20,16 +20,28 @@ pub(super) fn start_all(lab: &Lab, engine: &Engine) -> Outcome<BTreeSet<String>>
             continue;
         }
         // What remains of a host that ended is not worth keeping: hosts are made, not repaired.
-        shell::try_run(
-            engine
-                .client()
-                .args(["rm", "--force", "--volumes", &node.name]),
-        );
-        shell::try_run(engine.client().args(["volume", "rm", &volume(node)]));
+        remove(engine, node);
         start(lab, engine, node)?;
         started.insert(node.name.clone());
     }
     Ok(started)
+}
+
+/// Takes every host away.
+pub(super) fn remove_all(lab: &Lab, engine: &Engine) -> Outcome {
+    for node in &lab.nodes {
+        remove(engine, node);
+    }
+    Ok(())
+}
+
+fn remove(engine: &Engine, node: &Node) {
+    shell::try_run(
+        engine
+            .client()
+            .args(["rm", "--force", "--volumes", &node.name]),
+    );
+    shell::try_run(engine.client().args(["volume", "rm", &volume(node)]));
 }
 
 fn start(lab: &Lab, engine: &Engine, node: &Node) -> Outcome {
@@ -72,8 +84,7 @@ fn start(lab: &Lab, engine: &Engine, node: &Node) -> Outcome {
         ]);
     if node.registry {
         // Image layers outlive the lab: a rebuilt one pulls what an earlier one built.
-        let layers = lab.cache.join("registry").join(&lab.name);
-        shell::make_folder(&layers)?;
+        let layers = lab.layers()?;
         docker.args([
             "--volume",
             &format!("{}:/var/lib/docker-registry", layers.display()),
@@ -86,7 +97,7 @@ fn start(lab: &Lab, engine: &Engine, node: &Node) -> Outcome {
     Ok(())
 }
 
-fn volume(node: &Node) -> String {
+pub(super) fn volume(node: &Node) -> String {
     format!("{}-docker", node.name)
 }
 
@@ -136,10 +147,12 @@ pub(super) fn wait_all(lab: &Lab, engine: &Engine, patience: Duration) -> Outcom
 /// replaced in one step, as careful programs do. They become ordinary files. Mounts spread, as systemd arranges
 /// it on hardware: containers that make network namespaces rely on it.
 fn own_files(engine: &Engine, node: &Node) -> Outcome {
+    // A host that starts again has its own files from before below the mounts.
     let script = "mount --make-rshared / && for file in /etc/hosts /etc/hostname; do \
                   if mountpoint -q $file || grep -q \" $file \" /proc/self/mounts; then \
-                  cp $file /run/ocplay-own && umount $file && cp /run/ocplay-own $file && rm /run/ocplay-own \
-                  || exit 1; fi; done";
+                  cp $file /run/ocplay-own && umount $file \
+                  && { [ -e /etc/.ocplay-lab ] || cp /run/ocplay-own $file; } && rm /run/ocplay-own \
+                  || exit 1; fi; done && touch /etc/.ocplay-lab";
     engine.docker(&["exec", &node.name, "sh", "-c", script])?;
     Ok(())
 }

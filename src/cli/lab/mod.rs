@@ -5,13 +5,17 @@
 //! its own (docs/lab.md). Neighbours: [`state`] knows the places and what the
 //! inventory wants, [`engine`] starts and stops the private Docker engine,
 //! [`image`] makes the cached base and host image, [`host`] runs the hosts,
-//! [`network`] knows their addresses, [`shell`] runs the programs all of them need.
+//! [`network`] knows their addresses, [`parts`] gives labs of tests a part of the range,
+//! [`snapshot`] keeps and brings back what hosts hold, [`shell`] runs the programs all of
+//! them need.
 
 mod engine;
 mod host;
 mod image;
 mod network;
+mod parts;
 mod shell;
+mod snapshot;
 mod state;
 
 use std::ffi::OsString;
@@ -24,10 +28,11 @@ use clap::{Args, Subcommand};
 use ocplay_language::diagnostic::Diagnostic;
 
 use engine::Engine;
-use state::{Lab, Node};
+pub(crate) use parts::{address, take_part};
+pub(crate) use state::{Lab, Node, Scenery, USER};
 
 /// What a lab command gives back.
-type Outcome<T = ()> = Result<T, Box<Diagnostic>>;
+pub(crate) type Outcome<T = ()> = Result<T, Box<Diagnostic>>;
 
 /// Which lab: the one of this inventory.
 #[derive(Debug, Clone, Args)]
@@ -68,6 +73,22 @@ pub(crate) enum LabCommand {
         #[command(flatten)]
         lab: LabInventory,
     },
+    /// Keep what the hosts hold now, to come back to it in seconds.
+    Snapshot {
+        #[command(flatten)]
+        lab: LabInventory,
+        /// What to call it.
+        #[arg(default_value = snapshot::USUAL)]
+        name: String,
+    },
+    /// Bring back what the hosts held.
+    Restore {
+        #[command(flatten)]
+        lab: LabInventory,
+        /// Name of the snapshot.
+        #[arg(default_value = snapshot::USUAL)]
+        name: String,
+    },
     /// `down`, then `up`: fresh hosts.
     Rebuild {
         #[command(flatten)]
@@ -96,6 +117,14 @@ pub(crate) fn lab(command: &LabCommand, out: &mut dyn Write) -> Outcome<ExitCode
             down(&lab, out)?;
             Ok(ExitCode::SUCCESS)
         }
+        LabCommand::Snapshot { lab, name } => {
+            keep(&Lab::open(&lab.inventory)?, name, out)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        LabCommand::Restore { lab, name } => {
+            restore(&Lab::open(&lab.inventory)?, Some(name), out)?;
+            Ok(ExitCode::SUCCESS)
+        }
         LabCommand::Rebuild { lab, fresh } => {
             let lab = Lab::open(&lab.inventory)?;
             {
@@ -109,6 +138,21 @@ pub(crate) fn lab(command: &LabCommand, out: &mut dyn Write) -> Outcome<ExitCode
 
 fn up(lab: &Lab, fresh: bool, out: &mut dyn Write) -> Outcome<ExitCode> {
     let start = Instant::now();
+    raise(lab, fresh, out)?;
+    let count = lab.nodes.len();
+    let seconds = start.elapsed().as_secs_f32();
+    say(
+        out,
+        &format!(
+            "lab '{}': {count} hosts in {seconds:.1} s; try: ocplay lab ssh -i {} {}",
+            lab.name, lab.given, lab.nodes[0].name
+        ),
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Starts what is not there and waits until all hosts answer.
+pub(crate) fn raise(lab: &Lab, fresh: bool, out: &mut dyn Write) -> Outcome {
     shell::require_root("lab up")?;
     shell::require_programs()?;
     let _lock = lab.lock()?;
@@ -144,16 +188,60 @@ fn up(lab: &Lab, fresh: bool, out: &mut dyn Write) -> Outcome<ExitCode> {
         };
         say(out, &format!("{}: {how} at {}", node.name, node.address))?;
     }
-    let count = lab.nodes.len();
+    Ok(())
+}
+
+/// Keeps what the hosts hold.
+pub(crate) fn keep(lab: &Lab, name: &str, out: &mut dyn Write) -> Outcome {
+    let start = Instant::now();
+    let engine = standing(lab)?;
+    let _lock = lab.lock()?;
+    snapshot::keep(lab, &engine, name)?;
     let seconds = start.elapsed().as_secs_f32();
-    say(
-        out,
-        &format!(
-            "lab '{}': {count} hosts in {seconds:.1} s; try: ocplay lab ssh -i {} {}",
-            lab.name, lab.given, lab.nodes[0].name
-        ),
-    )?;
-    Ok(ExitCode::SUCCESS)
+    say(out, &format!("snapshot '{name}' kept in {seconds:.1} s"))
+}
+
+/// Brings back what the hosts held; without a name they are as they were made.
+pub(crate) fn restore(lab: &Lab, name: Option<&str>, out: &mut dyn Write) -> Outcome {
+    let start = Instant::now();
+    let engine = standing(lab)?;
+    let _lock = lab.lock()?;
+    match name {
+        Some(name) => snapshot::restore(lab, &engine, name)?,
+        None => {
+            host::remove_all(lab, &engine)?;
+            host::start_all(lab, &engine)?;
+            host::wait_all(lab, &engine, Duration::from_secs(180))?;
+        }
+    }
+    let seconds = start.elapsed().as_secs_f32();
+    let what = name.map_or_else(
+        || "fresh hosts".to_owned(),
+        |name| format!("snapshot '{name}' back"),
+    );
+    say(out, &format!("{what} in {seconds:.1} s"))
+}
+
+/// The engine of a lab that is up.
+fn standing(lab: &Lab) -> Outcome<Engine> {
+    shell::require_root("lab")?;
+    let engine = Engine::of(lab);
+    if engine.is_running() {
+        Ok(engine)
+    } else {
+        Err(is_down(lab))
+    }
+}
+
+fn is_down(lab: &Lab) -> Box<Diagnostic> {
+    shell::problem(format!("lab '{}' is down", lab.name))
+        .help(format!("start it with: {}", lab.start_hint()))
+        .into()
+}
+
+/// Whether the lab's engine runs.
+pub(crate) fn is_up(lab: &Lab) -> bool {
+    Engine::of(lab).is_running()
 }
 
 fn status(lab: &Lab, out: &mut dyn Write) -> Outcome<ExitCode> {
@@ -194,15 +282,13 @@ fn status(lab: &Lab, out: &mut dyn Write) -> Outcome<ExitCode> {
 }
 
 /// Becomes `ssh`; comes back only when that could not be started.
-fn ssh(lab: &Lab, node: &Node, command: &[OsString]) -> Box<Diagnostic> {
+pub(crate) fn ssh(lab: &Lab, node: &Node, command: &[OsString]) -> Box<Diagnostic> {
     if !Engine::of(lab).is_running() {
-        return shell::problem(format!("lab '{}' is down", lab.name))
-            .help(format!("start it with: ocplay lab up -i {}", lab.given))
-            .into();
+        return is_down(lab);
     }
     let error = Command::new("ssh")
         .args(lab.ssh_options())
-        .arg(format!("{}@{}", state::USER, node.address))
+        .arg(format!("{}@{}", USER, node.address))
         .args(command)
         .exec();
     shell::problem(format!("ssh cannot be started: {error}"))
@@ -211,11 +297,24 @@ fn ssh(lab: &Lab, node: &Node, command: &[OsString]) -> Box<Diagnostic> {
 }
 
 fn down(lab: &Lab, out: &mut dyn Write) -> Outcome {
+    take_down(lab)?;
+    say(out, &format!("lab '{}' is down", lab.name))
+}
+
+/// Takes everything away but the cache; the caller holds the lock.
+fn take_down(lab: &Lab) -> Outcome {
     shell::require_root("lab down")?;
     lab.refuse_other_inventory()?;
     Engine::of(lab).remove()?;
-    lab.remove()?;
-    say(out, &format!("lab '{}' is down", lab.name))
+    lab.remove()
+}
+
+/// Takes the lab of a test away.
+pub(crate) fn end(lab: &Lab) -> Outcome {
+    let _lock = lab.lock()?;
+    take_down(lab)?;
+    parts::give_back(&lab.name);
+    Ok(())
 }
 
 fn say(out: &mut dyn Write, text: &str) -> Outcome {

@@ -27,6 +27,44 @@ impl Network {
         (aligned && base >> 8 == Self::WHOLE.base >> 8).then_some(network)
     }
 
+    /// The parts of the range with room for so many hosts, those first that no shipped inventory takes.
+    pub(super) fn parts(hosts: usize) -> impl Iterator<Item = Self> {
+        let bits = (24..=29)
+            .rev()
+            .find(|bits| {
+                (Self {
+                    base: 0,
+                    bits: *bits,
+                })
+                .hosts()
+                    >= hosts
+            })
+            .unwrap_or(24);
+        let size = 1 << (32 - bits);
+        let count = 256 / size;
+        // From the middle on: labs of inventories begin at both ends.
+        (0..count)
+            .map(move |index| (index + count / 2 + count / 16) % count)
+            .map(move |index| Self {
+                base: Self::WHOLE.base + index * size,
+                bits,
+            })
+    }
+
+    /// How many hosts have room.
+    pub(super) fn hosts(self) -> usize {
+        self.size() as usize - 4
+    }
+
+    /// The address of the n-th host, from 0 on.
+    pub(super) fn nth(self, index: u32) -> Ipv4Addr {
+        (self.base + 2 + index).into()
+    }
+
+    pub(super) fn overlaps(self, other: Self) -> bool {
+        self.base < other.base + other.size() && other.base < self.base + self.size()
+    }
+
     fn size(self) -> u32 {
         1 << (32 - self.bits)
     }
@@ -70,6 +108,28 @@ mod tests {
         assert!(!network.has_room_for(Ipv4Addr::new(198, 51, 100, 126)));
         assert!(!network.has_room_for(Ipv4Addr::new(198, 51, 100, 11)));
         assert_eq!(Network::parse("198.51.100.0/24"), Some(Network::WHOLE));
+    }
+
+    #[test]
+    fn parts_have_room_and_do_not_overlap() {
+        for (hosts, bits) in [(1, 29), (4, 29), (5, 28), (12, 28), (13, 27), (60, 26)] {
+            let parts: Vec<_> = Network::parts(hosts).collect();
+            assert!(
+                parts
+                    .iter()
+                    .all(|part| part.bits() == bits && part.hosts() >= hosts)
+            );
+            assert_eq!(parts.len(), 1 << (bits - 24));
+            for (index, part) in parts.iter().enumerate() {
+                assert!(!parts[index + 1..].iter().any(|other| other.overlaps(*part)));
+                assert!(part.has_room_for(part.nth(0)));
+                assert!(part.overlaps(Network::WHOLE));
+            }
+        }
+        assert_eq!(
+            Network::parts(2).next().unwrap().to_string(),
+            "198.51.100.144/29"
+        );
     }
 
     #[test]

@@ -130,6 +130,21 @@ pub(super) fn remove_folder(path: &Path) -> Outcome {
     }
 }
 
+/// Copies a folder with everything that a filesystem can say about it.
+pub(super) fn copy_tree(from: &Path, to: &Path) -> Outcome {
+    make_folder(to)?;
+    run(command("cp")
+        .args([
+            "--archive",
+            "--reflink=auto",
+            "--sparse=auto",
+            "--no-target-directory",
+            "--",
+        ])
+        .args([from, to]))?;
+    Ok(())
+}
+
 pub(super) fn last_lines(text: &str, count: usize) -> String {
     let lines: Vec<_> = text.trim_end().lines().collect();
     lines[lines.len().saturating_sub(count)..].join("\n")

@@ -17,26 +17,38 @@ use super::network::Network;
 use super::shell::{self, problem};
 
 /// The account that every lab host has.
-pub(super) const USER: &str = "deploy";
+pub(crate) const USER: &str = "deploy";
 
 /// One host to be made.
 #[derive(Debug, Clone)]
-pub(super) struct Node {
-    pub(super) name: String,
-    pub(super) address: Ipv4Addr,
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) address: Ipv4Addr,
     /// It is in the group `registry`: image layers outlive the lab in the cache.
     pub(super) registry: bool,
 }
 
+/// A lab that belongs to a test and not to whoever works with an inventory.
+#[derive(Debug)]
+pub(crate) struct Scenery {
+    pub(crate) name: String,
+    /// What to type to have it started.
+    pub(crate) hint: String,
+    /// Another lab, whose cached image layers are taken to begin with.
+    pub(crate) layers: Option<String>,
+    /// Instead of the part of the range that the inventory chose.
+    pub(crate) network: Option<String>,
+}
+
 /// The lab of one inventory.
 #[derive(Debug)]
-pub(super) struct Lab {
+pub(crate) struct Lab {
     /// The inventory as the user wrote it, for hints.
     pub(super) given: String,
     /// Stem of the inventory's file name.
     pub(super) name: String,
     pub(super) inventory: PathBuf,
-    pub(super) nodes: Vec<Node>,
+    pub(crate) nodes: Vec<Node>,
     pub(super) network: Network,
     /// Keys, facts and the engine's data.
     pub(super) state: PathBuf,
@@ -45,22 +57,36 @@ pub(super) struct Lab {
     pub(super) cache: PathBuf,
     /// Eight characters that tell this lab's interfaces and rules from others'.
     pub(super) id: String,
+    scenery: Option<Scenery>,
 }
 
 impl Lab {
     pub(super) fn open(given: &str) -> Outcome<Self> {
+        Self::read(given, None)
+    }
+
+    /// The lab of a test: the hosts of an inventory, beside whatever else that inventory is used for.
+    pub(crate) fn of_test(given: &str, scenery: Scenery) -> Outcome<Self> {
+        Self::read(given, Some(scenery))
+    }
+
+    fn read(given: &str, scenery: Option<Scenery>) -> Outcome<Self> {
         let path = find_inventory(given)?;
         let inventory = path
             .canonicalize()
             .map_err(|error| problem(format!("the inventory {given} cannot be read: {error}")))?;
-        let name = inventory
-            .file_stem()
-            .map(|stem| stem.to_string_lossy().into_owned())
-            .unwrap_or_default();
+        let stem = || {
+            let stem = inventory.file_stem().unwrap_or_default();
+            stem.to_string_lossy().into_owned()
+        };
+        let name = scenery
+            .as_ref()
+            .map_or_else(stem, |scenery| scenery.name.clone());
         let text = inventory.to_string_lossy().into_owned();
         let (graph, _warnings) =
             load(&text).map_err(|mut problems| Box::new(problems.remove(0)))?;
-        let network = network(&graph, given)?;
+        let chosen = scenery.as_ref().and_then(|own| own.network.as_deref());
+        let network = network(&graph, chosen, given)?;
         let nodes = nodes(&graph, network, given)?;
         let state = home("XDG_STATE_HOME", ".local/state")?
             .join("ocplay/lab")
@@ -81,10 +107,43 @@ impl Lab {
             network,
             state,
             id,
+            scenery,
         })
     }
 
-    pub(super) fn node(&self, name: &str) -> Outcome<&Node> {
+    /// What to type to have the lab started.
+    pub(super) fn start_hint(&self) -> String {
+        match &self.scenery {
+            Some(scenery) => scenery.hint.clone(),
+            None => format!("ocplay lab up -i {}", self.given),
+        }
+    }
+
+    /// Where the registry's image layers outlive the lab. A test's begin as another lab's.
+    pub(super) fn layers(&self) -> Outcome<PathBuf> {
+        let all = self.cache.join("registry");
+        let layers = all.join(&self.name);
+        let from = self
+            .scenery
+            .as_ref()
+            .and_then(|scenery| scenery.layers.as_ref())
+            .map(|other| all.join(other))
+            .filter(|from| from.is_dir());
+        match from {
+            Some(from) if !layers.exists() => {
+                let part = layers.with_extension("part");
+                shell::remove_folder(&part)?;
+                shell::copy_tree(&from, &part)?;
+                std::fs::rename(&part, &layers).map_err(|error| {
+                    problem(format!("{} cannot be made: {error}", layers.display()))
+                })?;
+            }
+            _ => shell::make_folder(&layers)?,
+        }
+        Ok(layers)
+    }
+
+    pub(crate) fn node(&self, name: &str) -> Outcome<&Node> {
         self.nodes
             .iter()
             .find(|node| node.name == name)
@@ -145,11 +204,11 @@ impl Lab {
         self.state.join("hosts.yml")
     }
 
-    pub(super) fn key(&self) -> PathBuf {
+    pub(crate) fn key(&self) -> PathBuf {
         self.state.join("id_ed25519")
     }
 
-    pub(super) fn known_hosts(&self) -> PathBuf {
+    pub(crate) fn known_hosts(&self) -> PathBuf {
         self.state.join("known_hosts")
     }
 
@@ -256,7 +315,6 @@ fn find_inventory(given: &str) -> Outcome<PathBuf> {
         .into())
 }
 
-/// The part of the range that the inventory chose, so that two labs can stand side by side.
 /// Reads one inventory; what cannot be read is a mistake.
 fn load(source: &str) -> Result<(Inventory, Vec<Diagnostic>), Vec<Diagnostic>> {
     let options = Options {
@@ -267,11 +325,12 @@ fn load(source: &str) -> Result<(Inventory, Vec<Diagnostic>), Vec<Diagnostic>> {
     inventory::load(&[source.to_owned()], &options, &loader)
 }
 
-fn network(graph: &Inventory, given: &str) -> Outcome<Network> {
-    let chosen = graph
+/// The part of the range that was chosen, so that two labs can stand side by side.
+fn network(graph: &Inventory, chosen: Option<&str>, given: &str) -> Outcome<Network> {
+    let own = graph
         .group("all")
         .and_then(|all| all.vars.get("lab_network"));
-    let Some(chosen) = chosen.and_then(Value::as_str) else {
+    let Some(chosen) = chosen.or_else(|| own.and_then(Value::as_str)) else {
         return Ok(Network::WHOLE);
     };
     Network::parse(chosen).ok_or_else(|| {

@@ -11,7 +11,7 @@ pub(super) fn diff(diff: &Diff, style: &Style) -> String {
 }
 
 /// A change with so many lines around it.
-fn unified(diff: &Diff, context: usize) -> String {
+pub(super) fn unified(diff: &Diff, context: usize) -> String {
     let mut out = String::new();
     if !diff.prepared.is_empty() {
         out.push_str(&diff.prepared);

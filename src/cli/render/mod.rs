@@ -12,6 +12,7 @@ mod log;
 pub(crate) mod paint;
 mod prompt;
 mod result;
+pub(crate) mod scenario;
 pub(crate) mod screen;
 pub(crate) mod style;
 

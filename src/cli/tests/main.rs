@@ -18,6 +18,7 @@ mod inventory;
 mod listing;
 mod play;
 mod roads;
+mod scenario;
 mod secrets;
 mod step;
 mod vault;
