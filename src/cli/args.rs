@@ -206,6 +206,13 @@ pub(crate) struct InventoryArgs {
     /// Groups and hosts as a tree, from this group on.
     #[arg(long, num_args = 0..=1, default_missing_value = "all", value_name = "GROUP", conflicts_with = "host")]
     pub(crate) graph: Option<String>,
+    /// With --graph: a picture instead of text, a card per host.
+    #[arg(long, requires = "graph", conflicts_with_all = ["list", "host", "vars"])]
+    pub(crate) svg: bool,
+    /// With --svg: folder of variables that say which components run on
+    /// which group (roles/components/defaults/main).
+    #[arg(long, value_name = "FOLDER", requires = "svg")]
+    pub(crate) catalogue: Option<PathBuf>,
     /// The variables of one host.
     #[arg(long, value_name = "HOST")]
     pub(crate) host: Option<String>,

@@ -1,6 +1,7 @@
 //! Runs the playbooks of a scenario: each is a run of its own, with a record of its own.
 
 use std::fs::File;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
@@ -106,12 +107,10 @@ impl Runner<'_> {
     }
 
     fn command(&self, playbook: &Path, more: &[&str]) -> Result<Command, Diagnostic> {
-        let own = std::env::current_exe().map_err(|error| {
-            Diagnostic::error("run", format!("ocplay does not find itself: {error}"))
-        })?;
         let provisioner = &self.settings.provisioner;
-        let mut command = Command::new(own);
-        command.arg("run").arg(playbook);
+        // This very program, also where its file was replaced since.
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0("ocplay").arg("run").arg(playbook);
         for source in inventory::sources(self.place, self.settings) {
             command.args(["--inventory", &source]);
         }

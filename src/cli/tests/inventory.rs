@@ -42,3 +42,57 @@ fn list_host_and_graph() {
         .code(5)
         .says(&["did you mean"]);
 }
+
+#[test]
+fn a_picture_of_hosts_and_what_runs_there() {
+    let project = Project::new();
+    project.write(
+        "hosts.ini",
+        "[web]\nw1 ansible_host=198.51.100.7\nw2 ansible_host=198.51.100.8\n[db]\nd1 ansible_host='<evil>'\n[data:children]\ndb\n",
+    );
+    let plain = project
+        .ocplay(&["inventory", "-i", "hosts.ini", "--graph", "--svg"])
+        .code(0)
+        .out;
+    assert!(
+        plain.starts_with("<svg ") && plain.ends_with("</svg>\n"),
+        "{plain}"
+    );
+    for text in [
+        ">w1</text>",
+        ">198.51.100.8</text>",
+        ">web</text>",
+        "&lt;evil&gt;",
+    ] {
+        assert!(plain.contains(text), "no {text} in {plain}");
+    }
+    // A catalogue says what runs where, by expressions over the hosts' variables.
+    project.write(
+        "roles/components/defaults/main/all.yml",
+        "components_all: \"{{ ['nginx', 'php-fpm'] + (['redis'] if groups['db'] | length > 1 else ['postgres']) }}\"
+component_nginx: {group: web}
+component_php_fpm: {group: web}
+component_redis: {group: db}
+component_postgres: {group: \"{{ 'db' if hostvars['w1'].ansible_host else 'web' }}\"}
+",
+    );
+    let drawn = project
+        .ocplay(&["inventory", "-i", "hosts.ini", "--graph", "--svg"])
+        .code(0)
+        .out;
+    for text in [">nginx, php-fpm</text>", ">postgres</text>", ">data</text>"] {
+        assert!(drawn.contains(text), "no {text} in {drawn}");
+    }
+    assert!(!drawn.contains("redis"), "{drawn}");
+    project.write(
+        "roles/components/defaults/main/all.yml",
+        "components_all: [nope]\n",
+    );
+    project
+        .ocplay(&["inventory", "-i", "hosts.ini", "--graph", "--svg"])
+        .code(1)
+        .says(&["component_nope names no group"]);
+    project
+        .ocplay(&["inventory", "-i", "hosts.ini", "--list", "--svg"])
+        .code(2);
+}

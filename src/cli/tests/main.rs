@@ -14,6 +14,7 @@ mod connection;
 mod content;
 mod faults;
 mod flow;
+mod generated;
 mod inventory;
 mod listing;
 mod play;

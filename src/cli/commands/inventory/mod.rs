@@ -1,6 +1,8 @@
 //! `ocplay inventory`, also as `ansible-inventory`.
 
+mod catalogue;
 mod json;
+mod picture;
 mod view;
 
 use std::path::PathBuf;
@@ -71,7 +73,11 @@ pub(crate) fn run(args: &InventoryArgs, config: &Config) -> Outcome {
             .suggest(group, known)]);
             return Ok(ExitCode::from(exit_code::OPTIONS));
         }
-        let text = view.graph(group, args.vars)?;
+        let text = if args.svg {
+            picture(&view, group, args, &loader)?
+        } else {
+            view.graph(group, args.vars)?
+        };
         write(&text, args)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -86,6 +92,27 @@ pub(crate) fn run(args: &InventoryArgs, config: &Config) -> Outcome {
         out.finish()?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where a catalogue of components usually is.
+const CATALOGUE: &str = "roles/components/defaults/main";
+
+fn picture(
+    view: &View<'_>,
+    group: &str,
+    args: &InventoryArgs,
+    loader: &Arc<dyn Loader>,
+) -> Result<String, Vec<Diagnostic>> {
+    let usual = PathBuf::from(CATALOGUE);
+    let folder = args
+        .catalogue
+        .clone()
+        .or_else(|| usual.is_dir().then_some(usual));
+    let components = match folder {
+        Some(folder) => Some(catalogue::components(&folder, view, loader)?),
+        None => None,
+    };
+    picture::draw(view, group, components.as_ref())
 }
 
 fn one_host(view: &View<'_>, name: &str, args: &InventoryArgs, loader: &dyn Loader) -> Outcome {
