@@ -13,7 +13,7 @@ lab-full: ; bin/lab lab-full
 test: ; bin/gate
 
 # Scenarios on hosts of labs of their own; SCENARIOS names some. Needs root, like the lab.
-test-lab: ; $(OCPLAY) test $(or $(SCENARIOS),docker)
+test-lab: ; $(OCPLAY) test $(or $(SCENARIOS),docker common)
 
 # Fuzzes everything that reads what others wrote; SECONDS for each target.
 fuzz: ; bin/fuzz $(SECONDS)
