@@ -1,7 +1,7 @@
 # Every target is one line; see README.md. OCPLAY may name a binary that is there already.
 OCPLAY ?= target/release/ocplay
 
-.PHONY: lab lab-full test test-lab fuzz bench bench-language clean oracle
+.PHONY: lab lab-full test test-lab test-vm fuzz bench bench-language clean oracle
 
 # From a fresh Debian 12 machine with Rust to a running site: hosts, playbook, proof.
 lab: ; bin/lab
@@ -14,6 +14,9 @@ test: ; bin/gate
 
 # Scenarios on hosts of labs of their own; SCENARIOS names some. Needs root, like the lab.
 test-lab: ; $(OCPLAY) test $(or $(SCENARIOS),docker common)
+
+# Scenarios that need a kernel of their own, in emulated machines: half an hour where nothing else runs.
+test-vm: ; $(OCPLAY) test --jobs 1 kernel-module vhost0
 
 # Fuzzes everything that reads what others wrote; SECONDS for each target.
 fuzz: ; bin/fuzz $(SECONDS)

@@ -46,6 +46,15 @@ impl Engine {
         }
     }
 
+    pub(super) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The largest packet of the hosts' network.
+    pub(super) fn mtu(&self) -> String {
+        uplink_mtu()
+    }
+
     fn socket(&self) -> PathBuf {
         self.run.join("docker.sock")
     }

@@ -10,12 +10,17 @@ use super::shell::{self, problem};
 use super::state::{Lab, Node};
 use super::{Outcome, image};
 
+/// The hosts that are containers: most, or all.
+pub(super) fn containers(lab: &Lab) -> impl Iterator<Item = &Node> {
+    lab.nodes.iter().filter(|node| !node.vm)
+}
+
 /// Starts every host that is not there; gives the names of those it started.
 pub(super) fn start_all(lab: &Lab, engine: &Engine) -> Outcome<BTreeSet<String>> {
     let running = engine.docker(&["ps", "--format", "{{.Names}}"])?;
     let running: BTreeSet<_> = running.lines().collect();
     let mut started = BTreeSet::new();
-    for node in &lab.nodes {
+    for node in containers(lab) {
         if running.contains(&*node.name) {
             continue;
         }
@@ -29,7 +34,7 @@ pub(super) fn start_all(lab: &Lab, engine: &Engine) -> Outcome<BTreeSet<String>>
 
 /// Takes every host away.
 pub(super) fn remove_all(lab: &Lab, engine: &Engine) -> Outcome {
-    for node in &lab.nodes {
+    for node in containers(lab) {
         remove(engine, node);
     }
     Ok(())
@@ -116,7 +121,7 @@ fn has_modules() -> bool {
 /// Waits until every host has finished starting and its SSH server answers.
 pub(super) fn wait_all(lab: &Lab, engine: &Engine, patience: Duration) -> Outcome {
     let deadline = Instant::now() + patience;
-    for node in &lab.nodes {
+    for node in containers(lab) {
         // "degraded" is good enough to answer; which unit failed is the user's to see.
         let mut state = String::new();
         while !(matches!(&*state, "running" | "degraded") && answers(node)) {

@@ -7,7 +7,7 @@
 //! [`image`] makes the cached base and host image, [`host`] runs the hosts,
 //! [`network`] knows their addresses, [`parts`] gives labs of tests a part of the range,
 //! [`snapshot`] keeps and brings back what hosts hold, [`shell`] runs the programs all of
-//! them need.
+//! them need; [`vm`] runs hosts that need a kernel of their own.
 
 mod engine;
 mod host;
@@ -17,6 +17,7 @@ mod parts;
 mod shell;
 mod snapshot;
 mod state;
+mod vm;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -33,6 +34,9 @@ pub(crate) use state::{Lab, Node, Scenery, USER};
 
 /// What a lab command gives back.
 pub(crate) type Outcome<T = ()> = Result<T, Box<Diagnostic>>;
+
+/// How long an emulated machine may take to boot, on a busy machine.
+const BOOT: Duration = Duration::from_secs(900);
 
 /// Which lab: the one of this inventory.
 #[derive(Debug, Clone, Args)]
@@ -155,6 +159,7 @@ fn up(lab: &Lab, fresh: bool, out: &mut dyn Write) -> Outcome<ExitCode> {
 pub(crate) fn raise(lab: &Lab, fresh: bool, out: &mut dyn Write) -> Outcome {
     shell::require_root("lab up")?;
     shell::require_programs()?;
+    vm::require_programs(lab)?;
     let _lock = lab.lock()?;
     lab.refuse_other_inventory()?;
     let engine = Engine::of(lab);
@@ -177,9 +182,11 @@ pub(crate) fn raise(lab: &Lab, fresh: bool, out: &mut dyn Write) -> Outcome {
         image::host(lab, &engine, &base, fresh, out)?;
     }
     lab.make_keys()?;
-    let started = host::start_all(lab, &engine)?;
+    let mut started = host::start_all(lab, &engine)?;
+    started.extend(vm::start_all(lab, &engine, out)?);
     lab.write_facts()?;
     host::wait_all(lab, &engine, Duration::from_secs(180))?;
+    vm::wait_all(lab, BOOT)?;
     for node in &lab.nodes {
         let how = if started.contains(&node.name) {
             "ready"
@@ -210,8 +217,11 @@ pub(crate) fn restore(lab: &Lab, name: Option<&str>, out: &mut dyn Write) -> Out
         Some(name) => snapshot::restore(lab, &engine, name)?,
         None => {
             host::remove_all(lab, &engine)?;
+            vm::stop_all(lab, false)?;
             host::start_all(lab, &engine)?;
+            vm::start_all(lab, &engine, out)?;
             host::wait_all(lab, &engine, Duration::from_secs(180))?;
+            vm::wait_all(lab, BOOT)?;
         }
     }
     let seconds = start.elapsed().as_secs_f32();
@@ -258,9 +268,14 @@ fn status(lab: &Lab, out: &mut dyn Write) -> Outcome<ExitCode> {
     }
     let mut whole = true;
     for node in &lab.nodes {
-        let state = engine
-            .docker(&["inspect", "--format", "{{.State.Status}}", &node.name])
-            .unwrap_or_else(|_| "absent".to_owned());
+        let state = if node.vm {
+            let running = vm::is_running(lab, node);
+            if running { "running" } else { "absent" }.to_owned()
+        } else {
+            engine
+                .docker(&["inspect", "--format", "{{.State.Status}}", &node.name])
+                .unwrap_or_else(|_| "absent".to_owned())
+        };
         let answers = host::answers(node);
         whole &= answers;
         let ssh = if answers {
@@ -305,6 +320,7 @@ fn down(lab: &Lab, out: &mut dyn Write) -> Outcome {
 fn take_down(lab: &Lab) -> Outcome {
     shell::require_root("lab down")?;
     lab.refuse_other_inventory()?;
+    vm::stop_all(lab, false)?;
     Engine::of(lab).remove()?;
     lab.remove()
 }

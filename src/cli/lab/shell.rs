@@ -37,7 +37,12 @@ pub(super) fn require_root(command: &str) -> Outcome {
 
 /// Says everything that is missing at once, as one command to type.
 pub(super) fn require_programs() -> Outcome {
-    let missing: Vec<_> = PROGRAMS
+    require(&PROGRAMS)
+}
+
+/// Says which of these programs are missing, with the packages that bring them.
+pub(super) fn require(programs: &[(&str, &str)]) -> Outcome {
+    let missing: Vec<_> = programs
         .iter()
         .filter(|(program, _)| find(program).is_none())
         .collect();

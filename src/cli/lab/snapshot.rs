@@ -1,7 +1,7 @@
 //! What hosts hold, kept and brought back.
 //!
 //! A host is a layer over the host image and a volume for the engine inside
-//! it. Both are copied while the host is stopped; it then starts as after a
+//! it; a virtual machine is a disk. They are copied while the host is stopped; it then starts as after a
 //! reboot. What lives in memory (`/run`, `/tmp`) is not kept.
 
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::engine::Engine;
 use super::shell::{self, problem};
 use super::state::{Lab, Node};
-use super::{Outcome, host};
+use super::{BOOT, Outcome, host, vm};
 
 /// Name of a snapshot where none is given.
 pub(super) const USUAL: &str = "default";
@@ -24,8 +24,14 @@ pub(super) fn keep(lab: &Lab, engine: &Engine, name: &str) -> Outcome {
     stop(lab, engine, "60")?;
     shell::remove_folder(&folder)?;
     for node in &lab.nodes {
+        let kept = folder.join(&node.name);
+        if node.vm {
+            shell::make_folder(&kept)?;
+            copy_disk(&vm::disk(lab, node), &kept.join("disk"))?;
+            continue;
+        }
         for (part, place) in PARTS.iter().zip(places(engine, node)?) {
-            shell::copy_tree(&place, &folder.join(&node.name).join(part))?;
+            shell::copy_tree(&place, &kept.join(part))?;
         }
     }
     start(lab, engine)
@@ -51,6 +57,10 @@ pub(super) fn restore(lab: &Lab, engine: &Engine, name: &str) -> Outcome {
     // Nothing of the present is needed any more.
     stop(lab, engine, "0")?;
     for node in &lab.nodes {
+        if node.vm {
+            copy_disk(&folder.join(&node.name).join("disk"), &vm::disk(lab, node))?;
+            continue;
+        }
         for (part, place) in PARTS.iter().zip(places(engine, node)?) {
             empty(&place)?;
             shell::copy_tree(&folder.join(&node.name).join(part), &place)?;
@@ -109,20 +119,33 @@ fn places(engine: &Engine, node: &Node) -> Outcome<[PathBuf; 2]> {
 }
 
 fn stop(lab: &Lab, engine: &Engine, patience: &str) -> Outcome {
-    let names = lab.nodes.iter().map(|node| &*node.name);
-    let words: Vec<&str> = ["stop", "--time", patience]
-        .into_iter()
-        .chain(names)
-        .collect();
-    engine.docker(&words)?;
+    vm::stop_all(lab, patience != "0")?;
+    each(lab, engine, &["stop", "--time", patience])
+}
+
+/// A command of the engine with the names of all its hosts.
+fn each(lab: &Lab, engine: &Engine, words: &[&str]) -> Outcome {
+    let names: Vec<&str> = host::containers(lab).map(|node| &*node.name).collect();
+    if !names.is_empty() {
+        engine.docker(&[words, &names].concat())?;
+    }
     Ok(())
 }
 
 fn start(lab: &Lab, engine: &Engine) -> Outcome {
-    let names = lab.nodes.iter().map(|node| &*node.name);
-    let words: Vec<&str> = ["start"].into_iter().chain(names).collect();
-    engine.docker(&words)?;
-    host::wait_all(lab, engine, Duration::from_secs(180))
+    each(lab, engine, &["start"])?;
+    vm::start_again(lab, engine)?;
+    host::wait_all(lab, engine, Duration::from_secs(180))?;
+    vm::wait_all(lab, BOOT)
+}
+
+fn copy_disk(from: &Path, to: &Path) -> Outcome {
+    shell::run(
+        shell::command("cp")
+            .args(["--reflink=auto", "--sparse=always", "--"])
+            .args([from, to]),
+    )?;
+    Ok(())
 }
 
 /// Removes all that is in a folder, not the folder.

@@ -26,6 +26,10 @@ pub(crate) struct Node {
     pub(crate) address: Ipv4Addr,
     /// It is in the group `registry`: image layers outlive the lab in the cache.
     pub(super) registry: bool,
+    /// A virtual machine with a kernel of its own (`lab_vm`).
+    pub(super) vm: bool,
+    /// Megabytes of a virtual machine (`lab_memory`).
+    pub(super) memory: Option<u64>,
 }
 
 /// A lab that belongs to a test and not to whoever works with an inventory.
@@ -109,6 +113,16 @@ impl Lab {
             id,
             scenery,
         })
+    }
+
+    /// Its part of the range.
+    pub(crate) fn range(&self) -> String {
+        self.network.to_string()
+    }
+
+    /// Where hosts send what is not for their own network.
+    pub(crate) fn gateway(&self) -> String {
+        self.network.gateway().to_string()
     }
 
     /// What to type to have the lab started.
@@ -381,12 +395,22 @@ fn nodes(graph: &Inventory, network: Network, given: &str) -> Outcome<Vec<Node>>
             name: name.to_string(),
             address,
             registry: registry.contains(name),
+            vm: yes(host.vars.get("lab_vm")),
+            memory: host
+                .vars
+                .get("lab_memory")
+                .and_then(|memory| ocplay_language::python::text(memory).parse().ok()),
         });
     }
     if nodes.is_empty() {
         return Err(problem(format!("{given} names no host that a lab could make")).into());
     }
     Ok(nodes)
+}
+
+/// Whether a variable says yes, as a truth or as a word.
+fn yes(value: Option<&Value>) -> bool {
+    value.is_some_and(|value| ocplay_protocol::coerce::boolean(&value.to_json()) == Ok(true))
 }
 
 fn make_key(path: &Path, comment: &str) -> Outcome {

@@ -52,6 +52,8 @@ pub(super) fn roads(lab: &Lab) -> Roads {
             let mut vars = Map::new();
             let mut put = |name: &str, value: Json| vars.insert(name.to_owned(), value);
             put("ansible_host", node.address.to_string().into());
+            put("lab_network", lab.range().into());
+            put("lab_gateway", lab.gateway().into());
             put("ansible_port", 22.into());
             put("ansible_user", USER.into());
             put(
@@ -87,7 +89,11 @@ fn write_inventory(place: &Place, platforms: &[Platform], part: &str) -> Found<(
         })?;
         hosts.insert(
             platform.name.clone(),
-            json!({ "ansible_host": address.to_string() }),
+            json!({
+                "ansible_host": address.to_string(),
+                "lab_vm": platform.vm,
+                "lab_memory": platform.memory.unwrap_or(1024),
+            }),
         );
     }
     let registry: Map<String, Json> = platforms
