@@ -250,14 +250,40 @@ pub(crate) struct InventoryArgs {
     pub(crate) extra_vars: Vec<String>,
 }
 
+/// What can be described.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum DocType {
+    #[default]
+    Module,
+    Role,
+}
+
 #[derive(Debug, Parser)]
 pub(crate) struct DocArgs {
-    /// Modules to describe.
-    #[arg(value_name = "MODULE", required_unless_present_any = ["list", "compatibility"])]
+    /// Modules or roles to describe.
+    #[arg(value_name = "NAME", required_unless_present_any = ["list", "compatibility", "page"])]
     pub(crate) modules: Vec<String>,
-    /// One line per module.
+    /// One line per module or role.
     #[arg(short, long)]
     pub(crate) list: bool,
+    /// What is described.
+    #[arg(
+        short = 't',
+        long = "type",
+        value_enum,
+        default_value_t,
+        value_name = "TYPE"
+    )]
+    pub(crate) kind: DocType,
+    /// Where roles are looked for besides roles/.
+    #[arg(short, long, value_name = "FOLDER")]
+    pub(crate) roles_path: Vec<PathBuf>,
+    /// Only this way into a role.
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) entry_point: Option<String>,
+    /// All roles as one page of Markdown; refuses where a default is not described.
+    #[arg(long)]
+    pub(crate) page: bool,
     /// How the language compares with Ansible's, word by word, as a page.
     #[arg(long)]
     pub(crate) compatibility: bool,

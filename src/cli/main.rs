@@ -39,7 +39,7 @@ fn dispatch(command: &args::Command) -> commands::Outcome {
         args::Command::Vault(vault) => commands::vault::run(vault, &config),
         args::Command::Pull(pull) => commands::pull::run(pull, &config),
         args::Command::Config(settings) => commands::config::run(settings, &config),
-        args::Command::Doc(doc) => commands::doc::run(doc),
+        args::Command::Doc(doc) => commands::doc::run(doc, &config),
         args::Command::Test(test) => commands::test::run(test, &config),
         args::Command::Lab { command } => commands::lab::run(command),
     }

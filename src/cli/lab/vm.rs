@@ -92,7 +92,7 @@ fn start(lab: &Lab, engine: &Engine, node: &Node, base: &Base) -> Outcome {
     let drive = |path: PathBuf, more: &str| format!("file={},if=virtio,{more}", text(path));
     shell::run(
         command("ip")
-            .args(["netns", "exec", namespace, "nice", "-n", "5"])
+            .args(["netns", "exec", namespace])
             .arg(shell::find("qemu-system-x86_64").unwrap_or_else(|| "qemu-system-x86_64".into()))
             .args([
                 "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-smp", "1",

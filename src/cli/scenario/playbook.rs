@@ -135,6 +135,10 @@ impl Runner<'_> {
     pub(super) fn environment(&self, command: &mut Command) -> Result<(), Diagnostic> {
         let driver = self.settings.driver.kind.word();
         command.envs(self.place.environment(driver));
+        // For a playbook that must see another one fail.
+        if let Ok(own) = std::env::current_exe() {
+            command.env("OCPLAY", own);
+        }
         let roles = [
             self.place.ephemeral.join("roles"),
             self.place.project.join("roles"),

@@ -30,6 +30,47 @@ fn is_fresh(args: &[&str], file: &str) {
     );
 }
 
+/// Every scenario of the project is read, and its playbook is sound.
+#[test]
+fn shipped_scenarios_are_sound() {
+    let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let project = Project::new();
+    let output = project
+        .command(&["test", "syntax", "--all", "--jobs", "1"])
+        .current_dir(&tree)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let more = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}{more}");
+    // Nothing in them goes without effect.
+    assert!(!more.contains("warning"), "{more}");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(tree.join("molecule-tests")).unwrap() {
+        let folder = entry.unwrap().path();
+        if folder.join("molecule.yml").exists() {
+            seen += 1;
+            for file in std::fs::read_dir(&folder).unwrap() {
+                let file = file.unwrap().path();
+                let is_playbook = file.extension().is_some_and(|end| end == "yml");
+                if is_playbook
+                    && !matches!(file.file_stem().unwrap().to_str(), Some("molecule" | "one"))
+                {
+                    let output = project
+                        .command(&["run", "--syntax-check", "-i", "inventories/lab.ini"])
+                        .arg(&file)
+                        .current_dir(&tree)
+                        .output()
+                        .unwrap();
+                    let more = String::from_utf8_lossy(&output.stderr);
+                    assert!(output.status.success(), "{}: {more}", file.display());
+                }
+            }
+        }
+    }
+    assert!(seen > 10, "only {seen} scenarios found");
+}
+
 #[test]
 fn the_picture_of_the_topology() {
     is_fresh(
@@ -42,4 +83,9 @@ fn the_picture_of_the_topology() {
         ],
         "docs/images/topology.svg",
     );
+}
+
+#[test]
+fn the_page_of_variables() {
+    is_fresh(&["doc", "-t", "role", "--page"], "docs/variables.md");
 }

@@ -67,3 +67,59 @@ fn shipped_playbooks_pass_the_check() {
     }
     assert!(checked >= 2, "only {checked} playbooks found");
 }
+
+#[test]
+fn roles_are_documented_by_what_they_say_of_themselves() {
+    let project = Project::new();
+    project.write(
+        "roles/web/meta/argument_specs.yml",
+        "argument_specs:
+  main:
+    short_description: A web server.
+    description: [It serves., It logs.]
+    options:
+      web_port: {type: int, description: Where it listens.}
+      web_kind: {choices: [a, b], required: true, description: \"One | other.\"}
+      web_sites:
+        type: list
+        elements: dict
+        options: {name: {description: Of the site.}}
+      web_<name>_log: {type: path, description: A log file.}
+",
+    );
+    project.write(
+        "roles/web/defaults/main.yml",
+        "web_port: 80\nweb_sites: []\nweb_error_log: /var/log/x\n",
+    );
+    project
+        .ocplay(&["doc", "-t", "role", "-l"])
+        .code(0)
+        .says(&["web                    main       A web server."]);
+    project
+        .ocplay(&["doc", "-t", "role", "web"])
+        .code(0)
+        .says(&[
+            "main: A web server.",
+            "- web_port (int, default 80)\n    Where it listens.",
+            "= web_kind (a | b)",
+            "- web_sites.name (str)\n    Of the site.",
+        ]);
+    project
+        .ocplay(&["doc", "-t", "role", "--page"])
+        .code(0)
+        .says(&[
+            "\n## web\n\nA web server.\nIt serves.\nIt logs.\n",
+            "| `web_port` | int | `80` | Where it listens. |",
+            "| `web_kind` | a \\| b | **required** | One \\| other. |",
+        ]);
+    project
+        .ocplay(&["doc", "-t", "role", "wbe"])
+        .code(1)
+        .says(&["did you mean 'web'?"]);
+    // A page that leaves something out would be no reference.
+    project.write("roles/web/defaults/main.yml", "web_secret_door: true\n");
+    project
+        .ocplay(&["doc", "-t", "role", "--page"])
+        .code(1)
+        .says(&["role 'web' has variables that it does not describe: web_secret_door"]);
+}

@@ -1,4 +1,7 @@
-//! `ocplay doc`: modules as their own argument structs describe them.
+//! `ocplay doc`: modules as their own argument structs describe them, roles
+//! as their specifications do.
+
+mod role;
 
 use std::process::ExitCode;
 
@@ -8,12 +11,16 @@ use ocplay_protocol::catalogue::OptionList;
 use ocplay_protocol::{ArgInfo, ArgKind, ModuleInfo, Place};
 
 use super::Outcome;
-use crate::args::DocArgs;
+use crate::args::{DocArgs, DocType};
 use crate::compatibility;
+use crate::config::Config;
 use crate::helper;
 use crate::render::print;
 
-pub(crate) fn run(args: &DocArgs) -> Outcome {
+pub(crate) fn run(args: &DocArgs, config: &Config) -> Outcome {
+    if args.kind == DocType::Role {
+        return roles(args, config);
+    }
     if args.compatibility {
         print(&compatibility::page());
         return Ok(ExitCode::SUCCESS);
@@ -33,6 +40,24 @@ pub(crate) fn run(args: &DocArgs) -> Outcome {
         };
         module(&mut out, info);
     }
+    print(&out);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn roles(args: &DocArgs, config: &Config) -> Outcome {
+    let mut folders = args.roles_path.clone();
+    folders.push("roles".into());
+    folders.extend(config.paths("DEFAULT_ROLES_PATH").unwrap_or_default());
+    let all = role::all(&folders)?;
+    let out = if args.page {
+        role::page(&all)?
+    } else if args.list {
+        all.iter().map(role::Role::lines).collect()
+    } else {
+        let entry = args.entry_point.as_deref();
+        let chosen = role::chosen(all, &args.modules)?;
+        chosen.iter().map(|role| role.text(entry)).collect()
+    };
     print(&out);
     Ok(ExitCode::SUCCESS)
 }
