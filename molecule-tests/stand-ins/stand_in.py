@@ -388,8 +388,8 @@ class Daemon:
         threading.Thread(target=accept, daemon=True).start()
 
     def listen_store(self, host, port):
-        """The database: words by line, kept in a file of the data directory."""
-        folder = self.options["data_file_directories"][0]
+        """The database: words by line, kept in a file of the data directory, below a keyspace and a table."""
+        folder = self.options["data_file_directories"][0] + "/config/objects"
         os.makedirs(folder, exist_ok=True)
         for key in ("commitlog_directory", "saved_caches_directory"):
             os.makedirs(self.options[key], exist_ok=True)
