@@ -102,6 +102,12 @@ fn three_controllers_render_for_both_releases() {
     holds("three-controllers", "zed", "contrail");
 }
 
+#[test]
+fn groups_with_namespaces_render_for_both_releases() {
+    holds("lab-groups", "kilo", "contrail");
+    holds("lab-groups", "zed", "linuxbridge");
+}
+
 /// The mistakes of the originals, put into good files one by one.
 #[test]
 fn known_mistakes_are_found() {
