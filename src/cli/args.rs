@@ -153,6 +153,9 @@ pub(crate) struct CommonArgs {
 #[derive(Debug, Default, Parser)]
 #[command(name = "ansible-playbook", version, max_term_width = 100)]
 pub(crate) struct RunArgs {
+    /// Called as ansible-playbook.
+    #[arg(skip)]
+    pub(crate) classic: bool,
     /// Playbooks; a bare name is also looked for in `playbooks/`.
     #[arg(required = true, value_name = "PLAYBOOK")]
     pub(crate) playbooks: Vec<PathBuf>,

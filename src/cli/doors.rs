@@ -37,7 +37,10 @@ pub(crate) fn command(words: Vec<OsString>) -> Result<Command, ExitCode> {
         diagnostic::use_classic_words();
     }
     Ok(match &*called {
-        "ansible-playbook" => Command::Run(Box::new(parse::<RunArgs>(&called, words))),
+        "ansible-playbook" => Command::Run(Box::new(RunArgs {
+            classic: true,
+            ..parse::<RunArgs>(&called, words)
+        })),
         "ansible" => Command::Adhoc(Box::new(parse::<AdhocArgs>(&called, words))),
         "ansible-inventory" => Command::Inventory(parse::<InventoryArgs>(&called, words)),
         "ansible-vault" => Command::Vault(parse::<VaultCommandArgs>(&called, words)),

@@ -8,6 +8,7 @@ mod custom_stats;
 mod dispatcher;
 pub mod event;
 pub mod fact_cache;
+mod given;
 mod host;
 mod looping;
 pub mod options;

@@ -92,6 +92,15 @@ impl ActionOutcome {
         self
     }
 
+    /// Adds to `deprecations`: a form of the content that still works.
+    pub(crate) fn deprecated(self, message: &str) -> Self {
+        let mut entry = Map::new();
+        entry.insert("msg", message);
+        entry.insert("collection_name", "ansible.builtin");
+        let entries: Value = std::iter::once(Value::from(entry)).collect();
+        self.with("deprecations", entries)
+    }
+
     pub(crate) fn effect(mut self, effect: Effect) -> Self {
         self.effects.push(effect);
         self

@@ -14,12 +14,13 @@ use ocplay_language::value::{Map, Value, is_template};
 use ocplay_language::vars::precedence::Level;
 use ocplay_language::vars::scope::Scope;
 use ocplay_protocol::Diff;
-use sha2::{Digest, Sha256};
+use serde_json::Value as Json;
 
 use crate::actions::{self, Call};
 use crate::connection::Pool;
 use crate::dispatcher::VarsFiles;
 use crate::event::{Event, Report, Sink, Status, TaskInfo};
+use crate::given::Given;
 use crate::looping::{self, Items};
 use crate::options::RunOptions;
 use crate::outcome::{ActionOutcome, Effect, HostOutcome};
@@ -91,7 +92,7 @@ impl Step {
 struct ItemOutcome {
     outcome: ActionOutcome,
     settings: Option<Settings>,
-    args_hash: String,
+    given: Given,
 }
 
 /// Runs a task on a host; never panics, never gives up without an outcome.
@@ -154,7 +155,7 @@ impl Runner<'_> {
             settings: evaluator
                 .settings(context, &self.shared.options, false)
                 .ok(),
-            args_hash: String::new(),
+            given: Given::default(),
         }
     }
 
@@ -209,7 +210,7 @@ impl Runner<'_> {
                 return ItemOutcome {
                     outcome: *outcome,
                     settings: None,
-                    args_hash: String::new(),
+                    given: Given::default(),
                 };
             }
         };
@@ -349,7 +350,7 @@ impl Runner<'_> {
     async fn item(&self, scope: &Scope, item: Option<&Value>) -> ItemOutcome {
         let planned = &self.step.planned;
         let scope = &self.with_connection(scope);
-        let mut args_hash = String::new();
+        let mut given = Given::default();
         // Whom to delegate to is known before any condition.
         let nobody = planned
             .context
@@ -380,7 +381,7 @@ impl Runner<'_> {
                 return ItemOutcome {
                     outcome,
                     settings,
-                    args_hash,
+                    given,
                 };
             }
         }
@@ -399,15 +400,15 @@ impl Runner<'_> {
                 return ItemOutcome {
                     outcome: *outcome,
                     settings: Some(settings),
-                    args_hash,
+                    given,
                 };
             }
         };
-        let outcome = self.attempts(scope, &settings, item, &mut args_hash).await;
+        let outcome = self.attempts(scope, &settings, item, &mut given).await;
         ItemOutcome {
             outcome,
             settings: Some(settings),
-            args_hash,
+            given,
         }
     }
 
@@ -417,7 +418,7 @@ impl Runner<'_> {
         scope: &Scope,
         settings: &Settings,
         item: Option<&Value>,
-        args_hash: &mut String,
+        given: &mut Given,
     ) -> ActionOutcome {
         let task = &self.step.planned.task;
         let evaluator = Evaluator {
@@ -437,7 +438,7 @@ impl Runner<'_> {
         let executions = if repeated { retries + 1 } else { 1 };
         let mut attempt = 1;
         loop {
-            let mut outcome = self.once(scope, settings, item, args_hash).await;
+            let mut outcome = self.once(scope, settings, item, given).await;
             if outcome.unreachable {
                 return outcome;
             }
@@ -492,24 +493,23 @@ impl Runner<'_> {
         scope: &Scope,
         settings: &Settings,
         item: Option<&Value>,
-        args_hash: &mut String,
+        given: &mut Given,
     ) -> ActionOutcome {
         let args = match self.arguments(scope) {
             Ok(args) => args,
             Err(outcome) => return *outcome,
         };
-        let mut hash = Sha256::new();
-        hash.update(Value::from(args.clone()).to_json().to_string());
-        *args_hash = hash
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
         let step = match self.named_step(scope) {
             Ok(Some(step)) => step,
             Ok(None) => Arc::clone(self.step),
             Err(outcome) => return *outcome,
         };
+        let info = self
+            .shared
+            .resolver
+            .catalogue()
+            .get(&step.planned.task.action.name);
+        *given = Given::new(&args, info, self.shared.options.verbosity);
         let call = Call {
             shared: self.shared,
             step: &step,
@@ -663,10 +663,23 @@ impl Runner<'_> {
             match resolve(&raw.value, None)? {
                 Value::Map(map) => args.extend(&map),
                 Value::Omit => {}
+                value if raw.value.is_lazy() && self.takes_only_words(module) => {
+                    let name = self.shared.resolver.catalogue().full_name(&action.name);
+                    return Err(Box::new(ActionOutcome::failure(format!(
+                        "Task failed: Finalization of task args for '{name}' failed: Task args must resolve to a 'dict' not '{}'.",
+                        value.type_name()
+                    ))));
+                }
                 value => args.insert("_raw_params", value),
             }
         }
         Ok(args)
+    }
+
+    /// Whether a module knows no free text, only named arguments.
+    fn takes_only_words(&self, module: &str) -> bool {
+        let info = self.shared.resolver.catalogue().get(module);
+        info.is_some_and(|info| !info.free_form)
     }
 
     fn with_result(&self, scope: &Scope, outcome: &ActionOutcome) -> Scope {
@@ -726,7 +739,14 @@ impl Runner<'_> {
             result: Arc::new(if no_log {
                 censored(outcome)
             } else {
-                finished_result(outcome).to_json()
+                let mut result = finished_result(outcome).to_json();
+                let ran = !outcome.unreachable && !outcome.skipped;
+                if let (Json::Object(map), Some(invocation), true) =
+                    (&mut result, &item.given.invocation, ran)
+                {
+                    map.insert("invocation".to_owned(), invocation.clone());
+                }
+                result
             }),
             diff: if shown {
                 outcome.diff.clone()
@@ -743,7 +763,7 @@ impl Runner<'_> {
                 .filter(|name| **name != **self.host)
                 .map(Arc::from),
             no_log,
-            args_hash: item.args_hash.clone(),
+            args_hash: item.given.hash.clone(),
             mistake: if no_log {
                 None
             } else {
@@ -941,7 +961,7 @@ fn ignores_loss(item: &ItemOutcome) -> bool {
 fn combine(items: Vec<ItemOutcome>, results: Vec<Value>) -> ItemOutcome {
     let mut all = ActionOutcome::default();
     let mut settings = None;
-    let mut hash = Sha256::new();
+    let mut hashes = Vec::new();
     let count = items.len();
     let mut skipped = 0;
     let mut forgiven = true;
@@ -963,7 +983,7 @@ fn combine(items: Vec<ItemOutcome>, results: Vec<Value>) -> ItemOutcome {
                 .is_some_and(|settings| settings.ignore_errors);
             all.mistake = all.mistake.or(item.outcome.mistake);
         }
-        hash.update(item.args_hash);
+        hashes.push(item.given);
         settings = item.settings.or(settings);
     }
     if let Some(settings) = &mut settings {
@@ -986,15 +1006,11 @@ fn combine(items: Vec<ItemOutcome>, results: Vec<Value>) -> ItemOutcome {
         all.result.insert("msg", "All items completed");
         all.result.insert("skipped", false);
     }
-    let args_hash = hash
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let given = Given::of_loop(hashes.iter());
     ItemOutcome {
         outcome: all,
         settings,
-        args_hash,
+        given,
     }
 }
 

@@ -7,6 +7,7 @@ pub mod catalogue;
 pub mod diagnostic;
 pub mod inventory;
 pub mod loader;
+mod plain_json;
 pub mod plan;
 pub mod playbook;
 mod profile;

@@ -26,6 +26,34 @@ ocplay_protocol::arguments! {
         autoremove: bool = false,
         /// Remove configuration files too, for apt.
         purge: bool = false,
+        /// Release to prefer, for apt.
+        default_release: Option<String> ["default-release"],
+        /// Accept packages of repositories that are not signed, for apt.
+        allow_unauthenticated: bool ["allow-unauthenticated"] = false,
+        /// Force whatever apt-get can be forced to, for apt.
+        force: bool = false,
+        /// Accepted for old playbooks; apt-get is always used.
+        force_apt_get: bool = false,
+        /// Options for dpkg, separated by commas, for apt.
+        dpkg_options: Option<String>,
+        /// Only upgrade what is installed, for apt.
+        only_upgrade: bool = false,
+        /// Seconds to wait for another package manager, for apt.
+        lock_timeout: Option<i64>,
+        /// Packages to leave alone, for dnf and yum.
+        exclude: Vec<String> = Vec::new(),
+        /// Repositories to switch on for this task, for dnf and yum.
+        enablerepo: Vec<String> = Vec::new(),
+        /// Repositories to switch off for this task, for dnf and yum.
+        disablerepo: Vec<String> = Vec::new(),
+        /// Do not check signatures, for dnf and yum.
+        disable_gpg_check: bool = false,
+        /// Go on without packages that break, for dnf and yum.
+        skip_broken: bool = false,
+        /// Install weak dependencies too, for dnf.
+        install_weak_deps: Option<bool>,
+        /// Release whose packages are meant, for dnf and yum.
+        releasever: Option<String>,
         /// Package manager to use.
         use_ as "use": String = "auto".to_owned(),
     }
@@ -187,6 +215,66 @@ pub(super) fn state_of(word: &str) -> Result<State, Failure> {
     }
 }
 
+impl Args {
+    /// Refuses what the host's package manager has no word for, as the module
+    /// of that manager would.
+    fn belongs(&self, manager: &str) -> Result<(), Failure> {
+        let apt = [
+            ("default_release", self.default_release.is_some()),
+            ("allow_unauthenticated", self.allow_unauthenticated),
+            ("force", self.force),
+            ("dpkg_options", self.dpkg_options.is_some()),
+            ("only_upgrade", self.only_upgrade),
+        ];
+        let rpm = [
+            ("exclude", !self.exclude.is_empty()),
+            ("enablerepo", !self.enablerepo.is_empty()),
+            ("disablerepo", !self.disablerepo.is_empty()),
+            ("disable_gpg_check", self.disable_gpg_check),
+            ("skip_broken", self.skip_broken),
+            ("install_weak_deps", self.install_weak_deps.is_some()),
+            ("releasever", self.releasever.is_some()),
+        ];
+        let is_rpm = matches!(manager, "dnf" | "dnf5" | "microdnf" | "yum");
+        let foreign = apt.iter().filter(|_| manager != "apt");
+        let foreign = foreign.chain(rpm.iter().filter(|_| !is_rpm));
+        match foreign.into_iter().find(|(_, given)| *given) {
+            None => Ok(()),
+            Some((name, _)) => Err(Failure::new(format!(
+                "'{name}' means nothing to {manager}, which this host has; give it under a \
+                 condition: when: ansible_pkg_mgr == ..."
+            ))),
+        }
+    }
+
+    /// The options of dnf and yum.
+    fn rpm_options(&self) -> Vec<String> {
+        let mut options = Vec::new();
+        let lists = [
+            ("--exclude", &self.exclude),
+            ("--enablerepo", &self.enablerepo),
+            ("--disablerepo", &self.disablerepo),
+        ];
+        for (option, names) in lists {
+            options.extend(names.iter().map(|name| format!("{option}={name}")));
+        }
+        if self.disable_gpg_check {
+            options.push("--nogpgcheck".to_owned());
+        }
+        if self.skip_broken {
+            options.push("--skip-broken".to_owned());
+        }
+        if let Some(wanted) = self.install_weak_deps {
+            let word = if wanted { "True" } else { "False" };
+            options.push(format!("--setopt=install_weak_deps={word}"));
+        }
+        if let Some(release) = &self.releasever {
+            options.push(format!("--releasever={release}"));
+        }
+        options
+    }
+}
+
 impl Module for Package {
     const NAME: &'static str = "package";
     type Args = Args;
@@ -198,6 +286,7 @@ impl Module for Package {
             "auto" => package_manager(),
             other => other,
         };
+        args.belongs(used)?;
         if used == "apt" {
             let state = match state {
                 State::Present => apt::State::Present,
@@ -211,6 +300,16 @@ impl Module for Package {
             wish.allow_downgrade = args.allow_downgrade;
             wish.autoremove = args.autoremove;
             wish.purge = args.purge;
+            wish.default_release.clone_from(&args.default_release);
+            wish.allow_unauthenticated = args.allow_unauthenticated;
+            wish.force = args.force;
+            wish.only_upgrade = args.only_upgrade;
+            if let Some(options) = &args.dpkg_options {
+                wish.dpkg_options.clone_from(options);
+            }
+            if let Some(seconds) = args.lock_timeout {
+                wish.lock_timeout = seconds;
+            }
             return Ok(match Apt::check(&wish, look)? {
                 Verdict::Same(result) => Verdict::Same(result),
                 Verdict::Change(plan, result) => Verdict::Change(Plan::Apt(plan), result),
@@ -219,7 +318,7 @@ impl Module for Package {
                 Verdict::Skip(result) => Verdict::Skip(result),
             });
         }
-        let mut options = Vec::new();
+        let mut options = args.rpm_options();
         if args.allow_downgrade && used.starts_with("zypper") {
             options.push("--oldpackage".to_owned());
         }
@@ -289,8 +388,8 @@ pub(super) fn decide(wish: &Wish<'_>, look: &Look) -> Result<Verdict<Change>, Fa
         .find(|manager| manager.name == wish.manager)
         .ok_or_else(|| {
             Failure::new(format!(
-                "no package manager that can be used is on this host (found: {}); name one in \
-                 'use', or install by the command module",
+                "Could not find a matching action for the \"{}\" package manager; name one that \
+                 is on the host in 'use', or install by the command module",
                 wish.manager
             ))
         })?;

@@ -27,6 +27,18 @@ ocplay_protocol::arguments! {
         runlevel: String = "default".to_owned(),
         /// Further words for the init script.
         arguments: String ["args"] = String::new(),
+        /// Have systemd read its unit files first (systemd only).
+        daemon_reload: bool ["daemon-reload"] = false,
+        /// Have systemd execute itself anew first (systemd only).
+        daemon_reexec: bool ["daemon-reexec"] = false,
+        /// Forbid every start of the unit (systemd only).
+        masked: Option<bool>,
+        /// Do not wait until the unit has reached its state (systemd only).
+        no_block: bool = false,
+        /// Replace conflicting links (systemd only).
+        force: Option<bool>,
+        /// System, user, or all users' service manager (systemd only).
+        scope: Scope = Scope::System,
         /// Service manager to use: auto, systemd, openrc, sysvinit.
         use_ as "use": String = "auto".to_owned(),
     }
@@ -66,7 +78,12 @@ impl Module for Service {
     type Plan = Plan;
 
     fn check(args: &Args, look: &Look) -> Result<Verdict<Plan>, Failure> {
-        if args.state.is_none() && args.enabled.is_none() {
+        let asks = args.state.is_some()
+            || args.enabled.is_some()
+            || args.masked.is_some()
+            || args.daemon_reload
+            || args.daemon_reexec;
+        if !asks {
             return Err("give state or enabled; there is nothing to do otherwise".into());
         }
         let manager = match args.use_.as_str() {
@@ -114,12 +131,12 @@ fn with_systemd(args: &Args, look: &Look) -> Result<Verdict<Plan>, Failure> {
         name: Some(args.name.clone()),
         state: args.state,
         enabled: args.enabled,
-        masked: None,
-        reload: false,
-        reexec: false,
-        force: false,
-        scope: Scope::System,
-        no_block: false,
+        masked: args.masked,
+        reload: args.daemon_reload,
+        reexec: args.daemon_reexec,
+        force: args.force == Some(true),
+        scope: args.scope,
+        no_block: args.no_block,
     };
     Ok(match systemd::check(wish, look)? {
         Verdict::Same(result) => Verdict::Same(result),

@@ -140,6 +140,7 @@ pub(crate) fn run(args: &AdhocArgs, config: &Config) -> Outcome {
         Strictness {
             handlers: true,
             listing: false,
+            lenient: false,
         },
     )
     .into_iter()

@@ -25,9 +25,12 @@ pub(crate) fn run(args: &RunArgs, config: &Config) -> Outcome {
         .iter()
         .map(|path| sources::find(path, "playbooks"))
         .collect();
+    let listing = args.list_tasks || args.list_tags || args.list_hosts;
     let strictness = Strictness {
         handlers: config.flag("ERROR_ON_MISSING_HANDLER")?.unwrap_or(true),
-        listing: args.syntax_check || args.list_tasks || args.list_tags || args.list_hosts,
+        listing: args.syntax_check || listing,
+        // Under Ansible's name only what Ansible refuses ends a syntax check.
+        lenient: listing || (args.syntax_check && args.classic),
     };
     let doubled = config
         .choice("DUPLICATE_YAML_DICT_KEY", &["warn", "error", "ignore"])?

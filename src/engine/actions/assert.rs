@@ -1,5 +1,6 @@
 //! `assert`: conditions that must hold.
 
+use ocplay_language::template::{DELIMITED, is_delimited};
 use ocplay_language::value::Value;
 use ocplay_protocol::arguments;
 
@@ -50,6 +51,13 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
         .arg("that")
         .map(|arg| arg.value_span.clone());
     let span = span.unwrap_or_else(|| call.step.planned.task.span.clone());
+    let delimited = conditions
+        .iter()
+        .any(|wanted| wanted.as_str().is_some_and(is_delimited));
+    let told = |outcome: ActionOutcome| match delimited {
+        true => outcome.deprecated(DELIMITED),
+        false => outcome,
+    };
     for wanted in conditions {
         let text = wanted.as_str().map_or_else(|| wanted.clone(), Value::from);
         match condition(&call.shared.templar, &wanted, &span, call.scope) {
@@ -60,14 +68,14 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
                     .with("evaluated_to", false)
                     .with("msg", message(args.fail_msg, "Assertion failed"));
                 outcome.failed = true;
-                return outcome;
+                return told(outcome);
             }
             Err(error) => return ActionOutcome::template(&error).with("assertion", text),
         }
     }
     let outcome = ActionOutcome::ok();
     if args.quiet {
-        return outcome;
+        return told(outcome);
     }
-    outcome.with("msg", message(args.success_msg, "All assertions passed"))
+    told(outcome.with("msg", message(args.success_msg, "All assertions passed")))
 }

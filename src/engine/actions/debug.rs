@@ -27,15 +27,22 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
     if args.verbosity > i64::from(call.shared.options.verbosity) {
         return ActionOutcome::skipped("Verbosity threshold not met.");
     }
-    let Some(var) = call.args.get("var") else {
+    let say = || {
         let message = call.args.get("msg").cloned();
-        return ActionOutcome::ok().with("msg", message.unwrap_or_else(|| "Hello world!".into()));
+        ActionOutcome::ok().with("msg", message.unwrap_or_else(|| "Hello world!".into()))
     };
+    let Some(var) = call.args.get("var") else {
+        return say();
+    };
+    let named = call.shared.templar.resolve(var, call.scope);
+    if matches!(named, Ok(Value::Omit)) {
+        return say();
+    }
     if args.msg.is_some() {
-        return ActionOutcome::failure("'msg' and 'var' exclude each other");
+        return ActionOutcome::failure("parameters are mutually exclusive: msg|var");
     }
     // A template gives the expression's text: `var: "{{ name }}"`.
-    let text = match call.shared.templar.resolve(var, call.scope) {
+    let text = match named {
         Ok(Value::Trusted(text)) => text.to_string(),
         Ok(Value::Str(_)) => {
             return ActionOutcome::failure("Encountered untrusted template or expression.");
@@ -57,19 +64,33 @@ pub(super) fn run(call: &Call<'_>) -> ActionOutcome {
         Ok(shown) => shown,
         Err(error) => return ActionOutcome::template(&error),
     };
+    let mut warnings = Vec::new();
     for (index, error) in failures.iter().enumerate() {
-        let mut warning = Diagnostic::warning(
-            "template-shown",
-            format!(
-                "Encountered 1 template error.\nerror {} - {}",
-                index + 1,
-                error.message
-            ),
+        let text = format!(
+            "Encountered 1 template error.\nerror {} - {}",
+            index + 1,
+            error.message
         );
+        warnings.push(Value::from(text.as_str()));
+        let mut warning = Diagnostic::warning("template-shown", text);
         if !error.span.is_nowhere() {
             warning = warning.at(&error.span);
         }
         call.warn_once(warning, None);
     }
-    ActionOutcome::ok().with(&text, value)
+    let value = match value {
+        Value::Omit => {
+            let text = format!("The variable '{text}' could not be omitted.");
+            warnings.push(Value::from(text.as_str()));
+            call.warn_once(Diagnostic::warning("omit", text), Some(span.clone()));
+            Value::from("<<Omit>>")
+        }
+        value => value,
+    };
+    let outcome = ActionOutcome::ok().with(&text, value);
+    if warnings.is_empty() {
+        return outcome;
+    }
+    let warnings: Value = warnings.into_iter().collect();
+    outcome.with("warnings", warnings)
 }

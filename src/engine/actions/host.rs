@@ -14,8 +14,26 @@ use crate::outcome::{ActionOutcome, Effect};
 
 /// Runs a module of the agent with the task's arguments as they are.
 pub(super) async fn run(call: &Call<'_>, module: &str) -> ActionOutcome {
-    let args = Value::from(call.args.clone()).to_json();
+    let mut args = call.args.clone();
+    if let Some(manager) = chosen_manager(call, module) {
+        args.insert("use", manager);
+    }
+    let args = Value::from(args).to_json();
     execute(call, module, args, Vec::new(), Vec::new()).await
+}
+
+/// The variable by which a host says what `package` and `service` are to use.
+fn chosen_manager(call: &Call<'_>, module: &str) -> Option<Value> {
+    let variable = match module {
+        "package" => "ansible_package_use",
+        "service" => "ansible_service_use",
+        _ => return None,
+    };
+    if call.args.contains_key("use") {
+        return None;
+    }
+    let value = call.scope.get(variable)?;
+    call.shared.templar.resolve(value, call.scope).ok()
 }
 
 /// Runs a module of the agent.

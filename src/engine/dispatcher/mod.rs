@@ -16,9 +16,10 @@ mod roles;
 mod settle;
 mod vars_files;
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{self, AtomicBool};
 
 use indexmap::IndexMap;
 use ocplay_language::inventory::{Inventory, VarsFolders};
@@ -123,7 +124,7 @@ impl Dispatcher {
     }
 
     pub(crate) fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.stop.load(atomic::Ordering::Relaxed)
     }
 
     /// Makes sure that a host is known and has its variables for this play.
@@ -247,9 +248,11 @@ impl Dispatcher {
             }
     }
 
-    /// Runs the batch's hosts in lockstep: the host that is furthest behind
-    /// says what comes next.
+    /// Runs the batch's hosts in lockstep. What comes next is the nearest task
+    /// ahead at which a host stands; hosts that were left behind (their errors
+    /// were cleared) follow when nothing is ahead any more.
     pub(crate) async fn lockstep(&mut self, run: &mut PlayRun) {
+        let mut last: Option<At> = None;
         loop {
             if self.stopped() || run.ended || run.broken {
                 return;
@@ -263,13 +266,22 @@ impl Dispatcher {
                 .filter(|(name, cursor)| self.takes_part(name, cursor))
                 .filter_map(|(name, cursor)| Some((Arc::clone(name), cursor.peek()?)))
                 .collect();
-            let lowest = standing
+            let ahead = |at: &At| {
+                last.as_ref()
+                    .is_none_or(|last| match at.position.cmp(&last.position) {
+                        Ordering::Less => false,
+                        Ordering::Equal => !Arc::ptr_eq(&at.task, &last.task),
+                        Ordering::Greater => true,
+                    })
+            };
+            let next = standing
                 .iter()
                 .map(|(_, at)| at)
-                .min_by(|a, b| a.position.cmp(&b.position));
-            let Some(lowest) = lowest.cloned() else {
+                .min_by(|a, b| (!ahead(a), &a.position).cmp(&(!ahead(b), &b.position)));
+            let Some(lowest) = next.cloned() else {
                 return;
             };
+            last = Some(lowest.clone());
             let here: Vec<Arc<str>> = standing
                 .iter()
                 .filter(|(_, at)| {

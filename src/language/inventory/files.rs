@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use crate::diagnostic::Diagnostic;
 use crate::loader::Loader;
+use crate::plain_json;
 use crate::source::Source;
 use crate::value::{Map, Value};
 use crate::yaml::parse_one;
@@ -167,7 +168,7 @@ fn read(path: &Path, loader: &dyn Loader, lists: bool) -> Result<Arc<Map>, Box<D
         .map_err(|error| unreadable(path, &error))?;
     let text = String::from_utf8(bytes)
         .map_err(|_| Diagnostic::error("vars", format!("{} is not UTF-8 text", path.display())))?;
-    if let Some(vars) = plain_json(&text) {
+    if let Some(vars) = plain_json::read(&text) {
         return Ok(vars);
     }
     let source = Source::of_file(path, text, loader);
@@ -189,27 +190,6 @@ fn read(path: &Path, loader: &dyn Loader, lists: bool) -> Result<Arc<Map>, Box<D
                 .at(&node.span)
                 .help("write 'name: value' lines"),
         )),
-    }
-}
-
-/// A file that is JSON, as programs write it: read without places, which only
-/// templates need. Many times faster for large files.
-fn plain_json(text: &str) -> Option<Arc<Map>> {
-    if !text.trim_start().starts_with('{') || text.contains("{{") || text.contains("{%") {
-        return None;
-    }
-    // Numbers that JSON readers round are left to YAML.
-    let mut digits = 0;
-    for byte in text.bytes() {
-        digits = if byte.is_ascii_digit() { digits + 1 } else { 0 };
-        if digits > 18 {
-            return None;
-        }
-    }
-    let json = serde_json::from_str::<serde_json::Value>(text).ok()?;
-    match Value::from_json(&json) {
-        Value::Map(vars) => Some(vars),
-        _ => None,
     }
 }
 

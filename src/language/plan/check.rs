@@ -42,6 +42,8 @@ pub struct Strictness {
     /// Nothing will run: what comes in while running, and modules that are not
     /// here, are no errors.
     pub listing: bool,
+    /// Whatever a run would fail of is told, and is no reason to stop.
+    pub lenient: bool,
 }
 
 /// Checks a whole plan.
@@ -101,6 +103,8 @@ impl Checker<'_> {
         );
         let absent = self.strictness.listing && diagnostic.code == "unsupported-module";
         let made = self.local && diagnostic.code == "missing-file";
+        // What only a run would meet; listings go on without it.
+        let absent = absent || (self.strictness.lenient && diagnostic.code != "unknown-module");
         if absent || made || self.forgiven || self.uncertain || (self.conditional && maybe) {
             diagnostic.severity = Severity::Warning;
         }
@@ -396,15 +400,20 @@ impl Checker<'_> {
                         .iter()
                         .map(String::as_str)
                         .filter(|name| !name.starts_with('_'));
-                    self.push(
-                        Diagnostic::error(
-                            "unknown-argument",
-                            format!("'{}' is not an argument of {}", arg.name, info.name),
-                        )
-                        .at(&arg.name_span)
-                        .suggest(&arg.name, shown)
-                        .help(format!("'ocplay doc {}' shows its arguments", info.name)),
+                    let problem = Diagnostic::error(
+                        "unknown-argument",
+                        format!("'{}' is not an argument of {}", arg.name, info.name),
                     );
+                    // It may be left out in the end, and then harms nobody.
+                    let before = self.uncertain;
+                    self.uncertain |= arg.value.as_str().is_some_and(may_be_omitted);
+                    self.push(
+                        problem
+                            .at(&arg.name_span)
+                            .suggest(&arg.name, shown)
+                            .help(format!("'ocplay doc {}' shows its arguments", info.name)),
+                    );
+                    self.uncertain = before;
                 }
                 continue;
             };
@@ -681,6 +690,14 @@ impl Checker<'_> {
             );
         }
     }
+}
+
+/// Whether a template's value may be the word that leaves an argument out.
+fn may_be_omitted(text: &str) -> bool {
+    is_template(text)
+        && text
+            .split(|sign: char| !sign.is_alphanumeric() && sign != '_')
+            .any(|word| word == "omit")
 }
 
 fn always_fails(planned: &PlannedTask) -> bool {

@@ -502,7 +502,7 @@ impl Resolver {
         let own_vars = self.role_vars(&path, "vars", from.vars.as_ref(), &scope)?;
         let role_context = context.child(reference.keywords.clone());
         let parent_for_deps = Arc::new(Role {
-            name: short_role_name(&name),
+            name: name.clone(),
             path: path.clone(),
             defaults: Arc::clone(&own_defaults),
             vars: Arc::clone(&own_vars),
@@ -524,7 +524,7 @@ impl Resolver {
         vars.extend(&reference.keywords.vars);
         vars.extend(&own_vars);
         let role = Arc::new(Role {
-            name: short_role_name(&name),
+            name: name.clone(),
             path,
             defaults: Arc::new(defaults),
             vars: Arc::new(vars),
@@ -1000,11 +1000,6 @@ fn folder_of(path: &Path) -> PathBuf {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
     }
-}
-
-/// The last part of a collection-style or path-style role name.
-fn short_role_name(name: &str) -> String {
-    name.rsplit('/').next().unwrap_or(name).to_owned()
 }
 
 fn task_id(task: &Task, ids: &mut HashMap<String, usize>) -> String {

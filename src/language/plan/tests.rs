@@ -6,6 +6,7 @@ use ocplay_protocol::{ArgInfo, ArgKind, ModuleInfo, Place};
 
 use super::*;
 use crate::catalogue::Catalogue;
+use crate::diagnostic::Diagnostic;
 use crate::loader::Loader;
 use crate::template::Templar;
 
@@ -126,22 +127,26 @@ fn resolver(files: &[(&'static str, &'static str)]) -> Resolver {
 }
 
 fn problems(files: &[(&'static str, &'static str)]) -> String {
+    found(files, false)
+        .iter()
+        .map(|problem| format!("{problem} ({})\n", problem.help.join("; ")))
+        .collect()
+}
+
+fn found(files: &[(&'static str, &'static str)], lenient: bool) -> Vec<Diagnostic> {
     let resolver = resolver(files);
-    let found = match resolver.load(&[PathBuf::from("site.yml")]) {
+    match resolver.load(&[PathBuf::from("site.yml")]) {
         Ok(plan) => check(
             &plan,
             &resolver,
             Strictness {
                 handlers: true,
-                listing: false,
+                listing: lenient,
+                lenient,
             },
         ),
         Err(found) => found,
-    };
-    found
-        .iter()
-        .map(|problem| format!("{problem} ({})\n", problem.help.join("; ")))
-        .collect()
+    }
 }
 
 fn titles(files: &[(&'static str, &'static str)]) -> Vec<String> {
@@ -374,4 +379,56 @@ fn libraries_and_collections_are_modules() {
     assert!(catalogue.knows("hello") && catalogue.knows("ns.coll.third"));
     assert!(!catalogue.knows("README") && !catalogue.knows("third"));
     assert!(catalogue.external("ansible.legacy.hello").is_some());
+}
+
+#[test]
+fn what_may_never_be_met_is_a_warning() {
+    use crate::diagnostic::Severity;
+    let severities = |text: &'static str, lenient| -> Vec<(&'static str, Severity)> {
+        let found = found(&[("site.yml", text)], lenient);
+        found
+            .iter()
+            .map(|problem| (problem.code, problem.severity))
+            .collect()
+    };
+    // An argument that may be omitted in the end.
+    let text = "- hosts: all
+  tasks:
+    - copy: {dest: /a, sha: \"{{ sum | default(omit) }}\"}
+    - copy: {dest: /a, sha: \"{{ sum }}\"}
+";
+    assert_eq!(
+        severities(text, false),
+        [
+            ("unknown-argument", Severity::Warning),
+            ("unknown-argument", Severity::Error)
+        ]
+    );
+    // Plug-ins of a collection that is not here.
+    let text = "- hosts: all
+  tasks:
+    - command: \"{{ x | some.crypto.info }}\"
+    - command: \"{{ x | some.crypto.info | uper }}\"
+";
+    assert_eq!(
+        severities(text, false),
+        [
+            ("unknown-filter", Severity::Warning),
+            ("unknown-filter", Severity::Error)
+        ]
+    );
+    // A listing tells of mistakes and goes on.
+    let text = "- hosts: all
+  tasks:
+    - command: echo
+      when: (a
+    - nonsense: {}
+";
+    assert_eq!(
+        severities(text, true),
+        [
+            ("template-syntax", Severity::Warning),
+            ("unknown-module", Severity::Error)
+        ]
+    );
 }

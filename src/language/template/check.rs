@@ -48,20 +48,42 @@ fn text(
 ) -> Result<(), Diagnostic> {
     let tree = syntax::parse(source, options, mode, mode == Mode::Template)
         .map_err(|mistake| error::syntax(&mistake, place, mode, source).diagnostic())?;
-    let unknown = |kind: &str, code, names: &[(Name, At)], known: &[&'static str]| {
+    let mut missing = None;
+    let mut unknown = |kind: &str, code, names: &[(Name, At)], known: &[&'static str]| {
         for (name, at) in names {
             let short = name.rsplit('.').next().unwrap_or(name);
             let own = inner
                 .plugins()
                 .is_some_and(|plugins| plugins.has(kind, name));
-            if !own && !known.contains(&short) {
-                return Err(Diagnostic::error(code, format!("no {kind} named '{name}'"))
-                    .at(&place.part(Some(at.range())))
-                    .suggest(short, known.iter().copied()));
+            if own || known.contains(&short) {
+                continue;
             }
+            let span = place.part(Some(at.range()));
+            if let Some(collection) = collection_of(name) {
+                missing.get_or_insert_with(|| {
+                    Diagnostic::warning(code, format!("no {kind} named '{name}'"))
+                        .at(&span)
+                        .help(format!(
+                            "the collection {collection} is not here; what needs the {kind} will \
+                             fail when it is reached"
+                        ))
+                });
+                continue;
+            }
+            return Err(Diagnostic::error(code, format!("no {kind} named '{name}'"))
+                .at(&span)
+                .suggest(short, known.iter().copied()));
         }
         Ok(())
     };
     unknown("filter", "unknown-filter", &tree.filters, filters::names())?;
-    unknown("test", "unknown-test", &tree.tests, tests::names())
+    unknown("test", "unknown-test", &tree.tests, tests::names())?;
+    missing.map_or(Ok(()), Err)
+}
+
+/// The collection that a dotted name belongs to, if it is none of ansible-core's.
+fn collection_of(name: &str) -> Option<&str> {
+    let (collection, _) = name.rsplit_once('.')?;
+    (!matches!(collection, "ansible.builtin" | "ansible.legacy") && collection.contains('.'))
+        .then_some(collection)
 }

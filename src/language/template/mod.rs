@@ -44,7 +44,7 @@ pub(crate) use minijinja::value::Value as Jinja;
 pub use error::{Link, TemplateError};
 pub use options::FileOptions;
 pub use plugins::Plugins;
-pub use templar::Templar;
+pub use templar::{DELIMITED, Templar, is_delimited};
 
 /// A value as YAML in block style, keys sorted where that is asked for.
 /// Nothing is given for what is nested too deeply.

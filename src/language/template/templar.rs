@@ -24,6 +24,18 @@ pub struct Templar {
     pub truthy: bool,
 }
 
+/// Said of a condition that is a template.
+pub const DELIMITED: &str =
+    "Conditionals should not be surrounded by templating delimiters such as {{ }} or {% %}.";
+
+/// Whether a condition stands in a template's delimiters.
+#[must_use]
+pub fn is_delimited(condition: &str) -> bool {
+    let text = condition.trim();
+    ["{{", "{%", "{#"].iter().any(|mark| text.starts_with(mark))
+        && ["}}", "%}", "#}"].iter().any(|mark| text.ends_with(mark))
+}
+
 impl Templar {
     #[must_use]
     pub fn new(loader: Arc<dyn Loader>) -> Self {
@@ -193,13 +205,7 @@ impl Templar {
         if trimmed.is_empty() {
             return self.boolean(&Value::Null, span);
         }
-        let wrapped = ["{{", "{%", "{#"]
-            .iter()
-            .any(|mark| trimmed.starts_with(mark))
-            && ["}}", "%}", "#}"]
-                .iter()
-                .any(|mark| trimmed.ends_with(mark));
-        let result = if wrapped {
+        let result = if is_delimited(trimmed) {
             let template = Arc::new(Template {
                 text: trimmed.into(),
                 span: span.clone(),
@@ -214,9 +220,7 @@ impl Templar {
                 }
                 Value::Str(_) | Value::Trusted(_) => Ok(Value::Null),
                 other => {
-                    self.inner.warn(
-                        "Conditionals should not be surrounded by templating delimiters such as {{ }} or {% %}.",
-                    );
+                    self.inner.warn(DELIMITED);
                     Ok(other)
                 }
             }

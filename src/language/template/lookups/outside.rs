@@ -196,8 +196,7 @@ fn first_found(call: &Call<'_>) -> Result<Vec<Jinja>, Error> {
     let subs = match call.action.as_deref() {
         Some(action) if action.contains("template") => &["templates"][..],
         Some(action) if action.contains("var") => &["vars"],
-        Some(_) => &["files"],
-        None => &["files", "templates", "vars", "tasks"],
+        _ => &["files"],
     };
     for name in &names {
         for sub in subs {
