@@ -82,6 +82,18 @@ pub(crate) struct Life<'a> {
 impl Life<'_> {
     /// Goes through the sequence of an action; a step that fails is the last, but for those that clean up.
     pub(crate) fn go(&self, action: Action, witness: &dyn Witness) -> Vec<Past> {
+        let _turn = match self.turn() {
+            Ok(turn) => turn,
+            Err(problem) => {
+                let over = Past {
+                    action,
+                    how: How::Broken(Box::new(problem)),
+                    took: Duration::ZERO,
+                };
+                witness.ended(self.place, &over);
+                return vec![over];
+            }
+        };
         let mut memory = Memory::of(self.place);
         let mut steps = self.settings.sequences.of(action);
         let ends = matches!(action, Action::Test | Action::Check);
@@ -104,6 +116,25 @@ impl Life<'_> {
             }
         }
         past
+    }
+
+    /// One command at a time works on a scenario.
+    fn turn(&self) -> Result<std::fs::File, Diagnostic> {
+        let file = self.place.file();
+        let opened = std::fs::File::open(&file).map_err(|error| {
+            Diagnostic::error(
+                "missing-file",
+                format!("{} cannot be read: {error}", file.display()),
+            )
+        })?;
+        opened.try_lock().map_err(|_busy| {
+            Diagnostic::error(
+                "scenario",
+                format!("another command is at work on '{}'", self.place.name),
+            )
+            .help("wait for it to end")
+        })?;
+        Ok(opened)
     }
 
     fn step(
@@ -329,6 +360,7 @@ impl Life<'_> {
 
     /// Brings hosts back to how they were after `prepare`.
     pub(crate) fn restore(&self) -> Result<(), Diagnostic> {
+        let _turn = self.turn()?;
         let mut memory = Memory::of(self.place);
         self.ready(&memory)?;
         if self.is_existing() {

@@ -1,5 +1,9 @@
 //! `ocplay test`: scenarios in molecule's form, on hosts that exist.
 
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
 use crate::common::{Host, Project};
 
 /// A scenario whose host is the sandbox.
@@ -313,4 +317,56 @@ fn several_scenarios_and_a_role_by_its_names() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}");
     assert_eq!(host.read("/etc/role"), "role");
+}
+
+#[test]
+fn ctrl_c_ends_a_test_and_removes_what_it_made() {
+    let project = Project::new();
+    let made = project.path().join("made");
+    let made = made.display();
+    let play = |state: &str| {
+        format!(
+            "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - file: {{path: {made}, state: {state}}}\n"
+        )
+    };
+    project.write(
+        "molecule/slow/molecule.yml",
+        "driver: {name: default}\nplatforms: [{name: here}]\n",
+    );
+    project.write("molecule/slow/create.yml", &play("touch"));
+    project.write("molecule/slow/destroy.yml", &play("absent"));
+    project.write(
+        "molecule/slow/converge.yml",
+        "- hosts: here\n  connection: local\n  gather_facts: false\n  tasks:\n    - shell: touch started; sleep 20\n      args: {chdir: \"{{ molecule_ephemeral_directory }}/..\"}\n    - fail: {msg: went on}\n",
+    );
+    let child = project
+        .command(&["test", "slow"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    let state = project.path().join("home/.local/state/ocplay/test");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !state.join("started").exists() {
+        assert!(Instant::now() < deadline, "converge did not start");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // A second command does not work on the same hosts.
+    project
+        .ocplay(&["test", "slow"])
+        .code(1)
+        .says(&["another command is at work on 'slow'"]);
+    let group = format!("-{}", child.id());
+    let interrupt = || Command::new("kill").args(["-INT", "--", &group]).status();
+    assert!(interrupt().unwrap().success());
+    std::thread::sleep(Duration::from_millis(300));
+    // The second one ends what runs on the hosts as well.
+    assert!(interrupt().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(99), "{text}");
+    assert!(text.contains("destroy      ok"), "{text}");
+    assert!(!text.contains("went on"), "{text}");
+    assert!(!project.path().join("made").exists());
 }
