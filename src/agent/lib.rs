@@ -17,4 +17,4 @@ mod serve;
 mod sql;
 
 pub use modules::catalogue;
-pub use serve::{job, serve};
+pub use serve::{installed, job, serve};

@@ -8,6 +8,7 @@ fn main() -> ExitCode {
         .nth(1)
         .is_some_and(|arg| arg == "--probe")
     {
+        ocplay_agent::installed();
         return ExitCode::SUCCESS;
     }
     ocplay_agent::job().unwrap_or_else(ocplay_agent::serve)

@@ -18,13 +18,23 @@ use ocplay_protocol::{
 
 use crate::host::channel::{Channel, Chunk, Context, Handle};
 use crate::host::session::{self, Session};
-use crate::host::{Look, accounts, job};
+use crate::host::{Look, accounts, cache, job};
 use crate::modules;
+
+/// Tidies the folder that the program was just put into.
+pub fn installed() {
+    if let Some(folder) = cache::own_file().as_deref().and_then(Path::parent) {
+        cache::clean(folder);
+    }
+}
 
 /// Serves the controller on standard input and output until it says goodbye
 /// or goes away.
 #[must_use]
 pub fn serve() -> ExitCode {
+    if let Some(file) = cache::own_file() {
+        cache::note_use(&file);
+    }
     let Ok(out) = io::stdout().as_fd().try_clone_to_owned() else {
         return ExitCode::FAILURE;
     };

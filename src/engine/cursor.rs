@@ -150,6 +150,19 @@ impl Cursor {
         !self.notified.is_empty()
     }
 
+    /// Whether nothing comes behind the task but flushes of nothing.
+    pub(crate) fn is_at_end(&self) -> bool {
+        let mut rest = self.clone();
+        rest.advance();
+        while let Some(task) = rest.task() {
+            if !(task.implicit && task.module() == "meta") {
+                return false;
+            }
+            rest.advance();
+        }
+        !self.is_notified()
+    }
+
     /// The task was a flush: run what was notified, in the order in which
     /// handlers are defined, each at most once.
     pub(crate) fn flush(&mut self, handlers: Arc<[Node]>) {

@@ -118,6 +118,7 @@ pub async fn run(setup: Setup) -> Ending {
         if let Some(text) = announced(&setup.plan, number) {
             shared.events.event(Event::Note { level: 2, text });
         }
+        dispatcher.last_play = number + 1 == setup.plan.plays.len();
         match run_play(&mut dispatcher, play).await {
             PlayEnd::On => {}
             PlayEnd::Broken => {

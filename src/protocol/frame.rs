@@ -8,6 +8,9 @@ use serde::de::DeserializeOwned;
 /// Largest body that is accepted; a hostile peer cannot make us allocate more.
 pub const MAX_FRAME: u32 = 64 * 1024 * 1024;
 
+/// Room for a body that is made before it has arrived.
+const AT_ONCE: usize = 512 * 1024;
+
 /// Why a frame could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
@@ -81,9 +84,9 @@ pub fn read_frame<T: DeserializeOwned>(input: &mut impl Read) -> Result<T, Frame
         return Err(FrameError::Closed);
     }
     input.read_exact(&mut prefix[first..])?;
-    let mut body = Vec::new();
     let wanted = length(prefix)?;
     // Grows with what really arrives: a lying prefix costs no memory.
+    let mut body = Vec::with_capacity(wanted.min(AT_ONCE));
     let got = input.take(wanted as u64).read_to_end(&mut body)?;
     if got < wanted {
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
@@ -105,6 +108,42 @@ mod tests {
         let bytes = encode(&message).unwrap();
         let back: FromAgent = read_frame(&mut bytes.as_slice()).unwrap();
         assert_eq!(back, message);
+    }
+
+    #[test]
+    fn bytes_travel_as_they_are() {
+        let data: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+        let chunk = ToAgent::Chunk {
+            task: 1,
+            blob: 2,
+            data: data.clone(),
+            last: true,
+        };
+        let blob = |inline| crate::Blob {
+            name: String::new(),
+            kind: crate::BlobKind::File,
+            mode: 0o644,
+            size: 0,
+            sha1: String::new(),
+            inline,
+        };
+        let run = ToAgent::Run(crate::Request {
+            task: 1,
+            heard: 0,
+            module: "copy".into(),
+            args: "{}".into(),
+            check: false,
+            diff: false,
+            environment: Vec::new(),
+            blobs: vec![blob(None), blob(Some(Vec::new())), blob(Some(data))],
+            detached: None,
+        });
+        for message in [chunk, run] {
+            let bytes = encode(&message).unwrap();
+            let back: ToAgent = read_frame(&mut bytes.as_slice()).unwrap();
+            assert!(back == message);
+            assert!(read_frame::<ToAgent>(&mut &bytes[..bytes.len() - 50]).is_err());
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! module on the host reads its arguments with.
 
 pub mod argument;
+mod bytes;
 pub mod catalogue;
 pub mod coerce;
 pub mod diff;

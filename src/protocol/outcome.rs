@@ -17,11 +17,13 @@ pub enum FromAgent {
     Output {
         task: u64,
         stream: Stream,
+        #[serde(with = "crate::bytes")]
         data: Vec<u8>,
     },
     /// Part of a file that the controller asked for (`fetch`).
     File {
         task: u64,
+        #[serde(with = "crate::bytes")]
         data: Vec<u8>,
         last: bool,
     },

@@ -10,6 +10,7 @@ pub enum ToAgent {
     Chunk {
         task: u64,
         blob: u32,
+        #[serde(with = "crate::bytes")]
         data: Vec<u8>,
         last: bool,
     },
@@ -73,6 +74,7 @@ pub struct Blob {
     pub sha1: String,
     /// Small bodies come along at once; others are asked for by
     /// [`crate::FromAgent::Need`].
+    #[serde(with = "crate::bytes::optional")]
     pub inline: Option<Vec<u8>>,
 }
 

@@ -5,6 +5,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod attributes;
+pub(crate) mod cache;
 pub(crate) mod channel;
 pub(crate) mod clock;
 pub(crate) mod failure;
@@ -15,6 +16,7 @@ pub(crate) mod mode;
 pub(crate) mod net;
 pub(crate) mod process;
 pub(crate) mod session;
+mod staged;
 mod terminal;
 mod touch;
 pub(crate) mod words;
@@ -24,4 +26,5 @@ pub(crate) use failure::{Explain, Failure, Return};
 pub(crate) use look::{Look, digest, hex, sha1_of};
 pub(crate) use mode::Mode;
 pub(crate) use process::{Command, Output};
-pub(crate) use touch::{Staged, Touch, Unpacked, missing_directories, parent, real_path};
+pub(crate) use staged::Staged;
+pub(crate) use touch::{Touch, Unpacked, missing_directories, parent, real_path};

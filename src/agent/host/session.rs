@@ -38,6 +38,8 @@ enum Task {
     /// It ended for want of bytes that could not come any more; nothing was
     /// done.
     Cut,
+    /// Another agent has its last frame.
+    Given,
 }
 
 impl Session {
@@ -116,7 +118,7 @@ impl Session {
     pub(crate) fn linger(&self) {
         let deadline = Instant::now() + self.patience;
         let mut state = self.lock();
-        while !state.tasks.is_empty() {
+        while state.tasks.values().any(|task| !matches!(task, Task::Given)) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
@@ -147,11 +149,15 @@ impl Session {
                 }
                 Some(Task::Ended(last)) => break last.clone(),
                 Some(Task::Cut) | None => break FromAgent::NotStarted { task },
+                // Begun again, it would be done twice.
+                Some(Task::Given) => break FromAgent::Gone { task },
             }
         };
         drop(state);
         write_frame(&mut stream, &last).map_err(|_| io::ErrorKind::BrokenPipe)?;
-        self.lock().tasks.remove(&task);
+        if !matches!(last, FromAgent::Gone { .. }) {
+            self.lock().tasks.insert(task, Task::Given);
+        }
         self.changed.notify_all();
         Ok(())
     }

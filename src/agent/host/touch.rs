@@ -14,10 +14,10 @@ use std::time::SystemTime;
 use ocplay_protocol::FromAgent;
 use rustix::fs::{AtFlags, CWD, Gid, Mode as Bits, Uid};
 use sha1::{Digest, Sha1};
-use tempfile::NamedTempFile;
 
 use super::clock::Moment;
 use super::process::{self, pieces};
+use super::staged::{self, Staged};
 use super::{Command, Explain, Failure, Look, Output, Settled, hex, words};
 
 /// A read-write view of the host; reads like a [`Look`].
@@ -32,27 +32,6 @@ impl Deref for Touch {
     }
 }
 
-/// A file that is written but not yet in its place; it vanishes unless placed.
-pub(crate) struct Staged(NamedTempFile);
-
-impl Staged {
-    pub(crate) fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// Closes the file, so that it can be run; it still vanishes when dropped.
-    pub(crate) fn close_for_running(self) -> Script {
-        Script(self.0.into_temp_path())
-    }
-
-    pub(crate) fn write(&mut self, data: &[u8]) -> Result<(), Failure> {
-        let path = self.path().to_owned();
-        self.0
-            .write_all(data)
-            .explain(format_args!("write {}", path.display()))
-    }
-}
-
 /// How a file of an archive shall look.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Unpacked {
@@ -60,15 +39,6 @@ pub(crate) struct Unpacked {
     pub(crate) uid: Option<u32>,
     pub(crate) gid: Option<u32>,
     pub(crate) modified: Option<SystemTime>,
-}
-
-/// A staged program, ready to run.
-pub(crate) struct Script(tempfile::TempPath);
-
-impl Script {
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
 }
 
 impl Touch {
@@ -94,16 +64,7 @@ impl Touch {
 
     /// An empty file in `directory`, to be written and then placed.
     pub(crate) fn stage(&mut self, directory: &Path) -> Result<Staged, Failure> {
-        let directory = if directory.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            directory
-        };
-        tempfile::Builder::new()
-            .prefix(".ocplay-")
-            .tempfile_in(directory)
-            .map(Staged)
-            .explain(format_args!("write in {}", directory.display()))
+        staged::stage(directory)
     }
 
     /// An empty file beside the destination. Where its directory takes no new
@@ -205,7 +166,7 @@ impl Touch {
             None => 0o666 & !self.umask(),
         };
         let bits = wanted.bits(base, false, self.umask());
-        let file = staged.0.as_file();
+        let file = staged.file();
         let own = file.metadata().explain(what())?;
         let uid = wanted.uid.or(old.as_ref().map(MetadataExt::uid));
         let gid = wanted.gid.or(old.as_ref().map(MetadataExt::gid));
@@ -224,8 +185,7 @@ impl Touch {
                 rustix::fs::fchmod(file, Bits::from_raw_mode(bits)).explain(what())?;
             }
         }
-        file.sync_all().explain(what())?;
-        match staged.0.persist(destination) {
+        match staged.persist(destination) {
             Ok(_) => {}
             Err(failed) if wanted.unsafe_writes => {
                 let mut source = File::open(failed.file.path()).explain(what())?;
@@ -236,7 +196,6 @@ impl Touch {
                     .open(destination)
                     .explain(what())?;
                 io::copy(&mut source, &mut target).explain(what())?;
-                target.sync_all().explain(what())?;
             }
             Err(failed) if failed.error.raw_os_error() == Some(libc::EBUSY) => {
                 return Err(Failure::new(format!(
@@ -283,7 +242,7 @@ impl Touch {
         };
         // Best effort, as for any copy by another user.
         rustix::fs::fchown(
-            staged.0.as_file(),
+            staged.file(),
             Some(Uid::from_raw(metadata.uid())),
             Some(Gid::from_raw(metadata.gid())),
         )
@@ -459,7 +418,7 @@ impl Touch {
         let mut content = content;
         let mut staged = self.stage(parent(path))?;
         self.pour(&mut staged, &mut content)?;
-        let file = staged.0.as_file();
+        let file = staged.file();
         if looks.uid.is_some() || looks.gid.is_some() {
             rustix::fs::fchown(
                 file,
@@ -473,7 +432,6 @@ impl Touch {
             file.set_modified(modified).explain(what())?;
         }
         staged
-            .0
             .persist(path)
             .map(drop)
             .map_err(|failed| failed.error)

@@ -10,7 +10,7 @@ use ocplay_protocol::Diff;
 use serde_json::{Map, Value};
 
 use super::{Module, Verdict};
-use crate::host::{Command, Explain, Failure, Look, Mode, Return, Settled, Touch, words};
+use crate::host::{cache, Command, Explain, Failure, Look, Mode, Return, Settled, Touch, words};
 
 ocplay_protocol::choices! {
     /// How the arguments are written.
@@ -161,6 +161,7 @@ fn program(touch: &mut Touch, sha1: &str) -> Result<PathBuf, Failure> {
             && std::os::unix::fs::MetadataExt::uid(&found) == rustix::process::geteuid().as_raw()
             && same(touch)
         {
+            cache::note_use(&path);
             return Ok(path);
         }
         match touch.stage(&folder) {

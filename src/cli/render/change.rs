@@ -2,7 +2,7 @@
 
 use ocplay_protocol::Diff;
 
-use super::paint::{Paint, paint};
+use super::paint::{Paint, paint, visible};
 use super::style::{Style, mask};
 
 /// A change as a unified diff, without any value that came out of a vault.
@@ -14,7 +14,7 @@ pub(super) fn diff(diff: &Diff, style: &Style) -> String {
 pub(super) fn unified(diff: &Diff, context: usize) -> String {
     let mut out = String::new();
     if !diff.prepared.is_empty() {
-        out.push_str(&diff.prepared);
+        out.push_str(&visible(&diff.prepared));
         if !diff.prepared.ends_with('\n') {
             out.push('\n');
         }
@@ -46,7 +46,7 @@ pub(super) fn unified(diff: &Diff, context: usize) -> String {
             Some(b'@') => Paint::Place,
             _ => Paint::Plain,
         };
-        out.push_str(&paint(line, colour));
+        out.push_str(&paint(&visible(line), colour));
         out.push('\n');
     }
     out.push('\n');

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::change::diff;
 use super::diagnostic;
-use super::paint::{Paint, enabled, paint};
+use super::paint::{Paint, enabled, paint, visible};
 use super::result::{one_line, pretty, shown, sorted};
 use super::style::{Look, Style};
 
@@ -67,10 +67,11 @@ fn done(host: &str, module: &str, report: &Report, style: &Style) -> String {
             } else {
                 format!(" (stderr) {errors}")
             };
-            format!(
+            let line = format!(
                 "{host} | {word} | rc={code} | (stdout) {}{errors}",
                 flat("stdout")
-            )
+            );
+            visible(&line).into_owned()
         } else {
             let message = word_of("msg");
             format!(

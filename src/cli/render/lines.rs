@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::change::diff;
 use super::diagnostic;
-use super::paint::{Paint, enabled, paint};
+use super::paint::{Paint, enabled, paint, visible};
 use super::result::{dump, is_hushed, is_loud, one_line, sorted};
 use super::style::Style;
 
@@ -224,7 +224,9 @@ impl Lines {
             report
                 .item
                 .as_ref()
-                .map_or_else(String::new, |item| format!("{before}(item={item})"))
+                .map_or_else(String::new, |item| {
+                    format!("{before}(item={})", visible(item))
+                })
         };
         let (line, colour) = match report.status {
             Status::Ok | Status::Changed => {

@@ -1,5 +1,6 @@
 //! Colours: Ansible's, and only where somebody looks.
 
+use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::sync::{LazyLock, OnceLock};
 
@@ -46,6 +47,24 @@ pub(super) enum Paint {
 
 pub(super) fn enabled() -> bool {
     *COLOURS
+}
+
+/// Text of a host, or of a file, with the characters written out by which it
+/// could move the cursor, or speak to the terminal.
+pub(super) fn visible(text: &str) -> Cow<'_, str> {
+    let harmless = |char: char| !char.is_control() || matches!(char, '\n' | '\t');
+    if text.chars().all(harmless) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for char in text.chars() {
+        if harmless(char) {
+            out.push(char);
+        } else {
+            out.extend(char.escape_default());
+        }
+    }
+    Cow::Owned(out)
 }
 
 pub(super) fn paint(text: &str, paint: Paint) -> String {

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ocplay_language::value::{Map, Value};
+use ocplay_language::value::Value;
 use ocplay_protocol::{Blob, Outcome, Request};
 use serde_json::Value as Json;
 
-use super::{Call, detached};
+use super::{Call, answer, detached};
 use crate::connection::{Attached, BlobSource, Link, LinkError, Progress};
 use crate::event::Event;
-use crate::outcome::{ActionOutcome, Effect};
+use crate::outcome::ActionOutcome;
 
 /// Runs a module of the agent with the task's arguments as they are.
 pub(super) async fn run(call: &Call<'_>, module: &str) -> ActionOutcome {
@@ -103,14 +103,14 @@ pub(super) async fn execute_with(
     // A request that had not begun is run again, on a new link each time.
     for _ in 0..ATTEMPTS {
         match link.run(request, &sources, &mut progress).await {
-            Ok(outcome) => return from_agent(module, outcome),
+            Ok(outcome) => return answer::outcome(call, module, outcome),
             Err(LinkError::Local(reason)) => return ActionOutcome::failure(reason),
             Err(LinkError::Lost {
                 reason,
                 task,
                 request: asked,
             }) => match recover(call, &link, task, &reason).await {
-                Recovered::Done(outcome) => return from_agent(module, outcome),
+                Recovered::Done(outcome) => return answer::outcome(call, module, outcome),
                 Recovered::Again(next) => (link, request) = (next, *asked),
                 Recovered::Lost(outcome) => return *outcome,
             },
@@ -126,6 +126,9 @@ pub(super) async fn execute_with(
 const ATTEMPTS: usize = 3;
 /// How long a host is waited for whose connection was lost.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often the outcome of one task is asked for anew.
+const RETURNS: usize = 10;
 
 /// What became of a task whose connection was lost.
 enum Recovered {
@@ -145,12 +148,17 @@ async fn recover(call: &Call<'_>, lost: &Link, task: u64, reason: &str) -> Recov
         ))))
     };
     let worker = call.worker();
-    let (mut session, mut task) = (lost.hello.session.clone(), task);
     let (target, becoming) = match call.target() {
         Ok(found) => found,
         Err(outcome) => return Recovered::Lost(outcome),
     };
-    loop {
+    // Who may know: the agent that ran it, and those that asked it and were
+    // lost themselves, if the question had reached them.
+    if lost.hello.session.is_empty() {
+        return gone("The helper that ran it cannot be found");
+    }
+    let mut knowing = vec![(lost.hello.session.clone(), task)];
+    'lost: for _ in 0..RETURNS {
         let pool = &call.shared.pool;
         let link = pool
             .relink(&worker, &target, becoming.as_ref(), PATIENCE)
@@ -159,17 +167,24 @@ async fn recover(call: &Call<'_>, lost: &Link, task: u64, reason: &str) -> Recov
             Ok(link) => link,
             Err(error) => return gone(&format!("It did not come back: {error}")),
         };
-        if session.is_empty() {
-            return gone("The helper that ran it cannot be found");
-        }
-        match link.attach(&session, task).await {
-            Ok(Attached::Done(outcome)) => return Recovered::Done(outcome),
-            Ok(Attached::NotStarted) => return Recovered::Again(link),
-            Ok(Attached::Gone) => return gone("The helper that ran it is gone"),
-            // Lost again: the agent that was asked will know.
-            Err(next) => (session, task) = (link.hello.session.clone(), next),
+        for number in (0..knowing.len()).rev() {
+            let (session, task) = knowing[number].clone();
+            match link.attach(&session, task).await {
+                Ok(Attached::Done(outcome)) => return Recovered::Done(outcome),
+                Ok(Attached::NotStarted) if number == 0 => return Recovered::Again(link),
+                Ok(Attached::Gone) if number == 0 => {
+                    return gone("The helper that ran it is gone");
+                }
+                Ok(Attached::NotStarted | Attached::Gone) => {}
+                Err(next) => {
+                    let session = link.hello.session.clone();
+                    knowing.push((session, next));
+                    continue 'lost;
+                }
+            }
         }
     }
+    gone(&format!("It was lost {RETURNS} times more"))
 }
 
 /// Arguments that became known only now are checked like literal ones.
@@ -180,53 +195,4 @@ fn wrong_arguments(call: &Call<'_>, module: &str, args: &Json) -> Option<ActionO
     let reason =
         ocplay_protocol::catalogue::explain(&name, &info.args, info.open, args.as_object()?)?;
     Some(ActionOutcome::failure(reason))
-}
-
-/// Modules whose results hold a list of changes; the others have one.
-const DIFF_LISTS: [&str; 3] = ["copy", "lineinfile", "blockinfile"];
-
-fn from_agent(module: &str, outcome: Outcome) -> ActionOutcome {
-    let parsed: Result<Json, _> = serde_json::from_str(&outcome.result);
-    let mut result = match parsed.as_ref().map(Value::from_json) {
-        Ok(Value::Map(map)) => Map::clone(&map),
-        _ => {
-            return ActionOutcome::failure("the host's answer could not be read");
-        }
-    };
-    let mut effects = Vec::new();
-    if let Some(Value::Map(facts)) = result.get("ansible_facts") {
-        effects.push(Effect::Facts(Map::clone(facts)));
-    }
-    if let [diff] = &outcome.diff[..]
-        && !DIFF_LISTS.contains(&module)
-        && !result.contains_key("diff")
-    {
-        result.insert("diff", crate::task::difference(diff));
-    }
-    result.remove("changed");
-    result.remove("failed");
-    add_lines(&mut result);
-    ActionOutcome {
-        result,
-        changed: outcome.changed,
-        failed: outcome.failed,
-        skipped: outcome.skipped,
-        unreachable: false,
-        diff: outcome.diff,
-        effects,
-        mistake: None,
-    }
-}
-
-/// `stdout_lines` and `stderr_lines`, which every program's result has.
-fn add_lines(result: &mut Map) {
-    for stream in ["stdout", "stderr"] {
-        let name = format!("{stream}_lines");
-        if let Some(text) = result.get(stream).and_then(Value::as_str)
-            && !result.contains_key(&name)
-        {
-            let lines: Vec<Value> = text.lines().map(Value::from).collect();
-            result.insert(name, lines);
-        }
-    }
 }

@@ -3,6 +3,7 @@
 //! Everything not named here goes to the host as it is (`host`).
 
 mod add_host;
+mod answer;
 mod assemble;
 mod assert;
 mod carried;

@@ -1,14 +1,14 @@
 //! Puts the agent on a host and starts it.
 //!
 //! One shell script does it, over the very channel on which the agent will
-//! speak: it looks for the agent in a cache of the user's own, checks its
-//! hash, and starts it. Only when it is not there does the script ask for it;
+//! speak: it looks for the agent in a cache of the user's own and starts it. Only when it is not there does the script ask for it;
 //! then the body is sent once. Nothing but a POSIX shell is expected there.
 
 use std::time::Duration;
 
 use ocplay_protocol::{Hello, MARKER, PROTOCOL_VERSION};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
 
 use super::{Become, ConnectError, Pipe};
 
@@ -25,19 +25,26 @@ pub struct AgentBinary {
     pub arch: &'static str,
 }
 
+/// How everything begins that the script and the agent print.
+const TAG: &[u8] = b"<ocplay-agent-";
 /// Printed by the script when it wants the body, with the form wanted.
 const WANTED: &str = "<ocplay-agent-wanted ";
+/// Printed by the script when the agent is there already.
+const CACHED: &str = "<ocplay-agent-cached>";
 /// Printed by the script when no folder would do, with the reasons.
 const FAILED: &str = "<ocplay-agent-failed>";
 /// More noise than this before the agent answers is no login banner.
 const NOISE_LIMIT: usize = 256 * 1024;
-/// Longest wait for the agent's first word.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// Largest first message of an agent.
+const HELLO_LIMIT: usize = 64 * 1024;
+/// Bytes of the agent sent at once.
+const PIECE: usize = 64 * 1024;
 
 /// The command line that starts the agent, as some user.
 ///
 /// The script stands in single quotes and in one line, so that any login
-/// shell hands it on unchanged.
+/// shell hands it on unchanged. With `fresh` it does not look for an agent
+/// that is there already.
 ///
 /// # Errors
 /// The method of becoming is not known.
@@ -45,26 +52,37 @@ pub(super) fn command_line(
     agent: &AgentBinary,
     becoming: Option<&Become>,
     prompt: &str,
+    fresh: bool,
 ) -> Result<String, ConnectError> {
-    let script = script(agent);
+    let script = script(agent, fresh);
     match becoming {
         None => Ok(format!("exec sh -c '{script}'")),
         Some(becoming) => becoming.command_line(&script, prompt),
     }
 }
 
-fn script(agent: &AgentBinary) -> String {
+fn script(agent: &AgentBinary, fresh: bool) -> String {
     let AgentBinary {
         sha256, size, arch, ..
     } = agent;
     let compressed = agent.gzip.len();
-    [
-        // Preparation. `U` makes folders outside the home the user's own.
-        "umask 077; U=$(id -u); E=".to_owned(),
+    let own = r#""${XDG_CACHE_HOME:-$HOME/.cache}/ocplay" "$HOME/.ocplay""#;
+    // `U` makes folders outside the home the user's own.
+    let others = "/var/tmp/ocplay-$U /tmp/ocplay-$U /dev/shm/ocplay-$U";
+    let mut lines = vec!["umask 077; E=".to_owned()];
+    if !fresh {
+        // Already there: start it, without any other program. Its name holds
+        // its hash; nobody but the user can have written it.
+        lines.push(format!("go() {{ for D do F=$D/agent-{sha256}; if [ -O \"$D\" ] && [ ! -L \"$D\" ] && [ -O \"$F\" ] && [ -f \"$F\" ] && [ -x \"$F\" ]; then printf \"\\n{CACHED}\\n\"; exec \"$F\"; fi; done; }}"));
+        lines.push(format!("go {own}"));
+    }
+    lines.push("U=$(id -u)".to_owned());
+    if !fresh {
+        lines.push(format!("go {others}"));
+    }
+    lines.extend([
         format!("A=$(uname -m); if [ \"$A\" != {arch} ]; then printf \"\\n{FAILED}this ocplay carries no helper for %s hosts, only for {arch}\\n\" \"$A\"; exit 1; fi"),
-        "set -- \"${XDG_CACHE_HOME:-$HOME/.cache}/ocplay\" \"$HOME/.ocplay\" /var/tmp/ocplay-$U /tmp/ocplay-$U /dev/shm/ocplay-$U".to_owned(),
-        // Already there, the user's own, and unchanged: start it.
-        format!("for D in \"$@\"; do F=$D/agent-{sha256}; if [ -f \"$F\" ] && [ -O \"$F\" ] && [ -x \"$F\" ]; then S=$(sha256sum <\"$F\" 2>/dev/null); if [ \"${{S%% *}}\" = {sha256} ]; then exec \"$F\"; fi; fi; done"),
+        format!("set -- {own} {others}"),
         format!("if command -v gzip >/dev/null 2>&1; then M=gzip; C=\"gzip -dc\"; K={compressed}; else M=raw; C=cat; K={size}; fi"),
         // Receive it into the first folder that takes it and lets it run. What
         // a failed attempt did not read is read away, the next asks anew.
@@ -72,11 +90,19 @@ fn script(agent: &AgentBinary) -> String {
         "R=$( { head -c $K | { $C >\"$P\" || { cat >/dev/null; false; }; }; } 2>&1 ) && chmod 700 \"$P\" && R=$(\"$P\" --probe 2>&1) && mv -f \"$P\" \"$F\" && exec \"$F\"".to_owned(),
         "rm -f \"$P\"; E=\"$E $D: ${R:-cannot be written or run};\"; else E=\"$E $D: not writable;\"; fi; done".to_owned(),
         format!("printf \"\\n{FAILED}%s\\n\" \"$(echo $E)\"; exit 1"),
-    ]
-    .join("; ")
+    ]);
+    lines.join("; ")
 }
 
-/// Sends what is asked for until the agent says hello.
+/// Why the agent did not start.
+pub(super) struct NotStarted {
+    pub(super) error: ConnectError,
+    /// One that was there already did not answer: it may be damaged.
+    pub(super) cached: bool,
+}
+
+/// Sends what is asked for until the agent says hello. `limit` is the longest
+/// wait for the shell, for each piece of the agent to go, and for its hello.
 ///
 /// # Errors
 /// The script, sudo or the agent failed; the message says what to do.
@@ -85,21 +111,24 @@ pub(super) async fn start(
     agent: &AgentBinary,
     becoming: Option<&Become>,
     prompt: &str,
-) -> Result<Hello, ConnectError> {
+    limit: Duration,
+) -> Result<Hello, NotStarted> {
     let mut session = Start {
         pipe,
         seen: Vec::new(),
         errors: Vec::new(),
         asked: 0,
+        looked: 0,
+        limit,
+        deadline: Instant::now() + limit,
     };
-    tokio::time::timeout(START_TIMEOUT, session.run(agent, becoming, prompt))
+    session
+        .run(agent, becoming, prompt)
         .await
-        .map_err(|_| {
-            ConnectError::Bootstrap(format!(
-                "no answer from the host's shell within {} s",
-                START_TIMEOUT.as_secs()
-            ))
-        })?
+        .map_err(|error| NotStarted {
+            error,
+            cached: find(&session.seen, CACHED.as_bytes()).is_some(),
+        })
 }
 
 struct Start<'a> {
@@ -109,6 +138,11 @@ struct Start<'a> {
     errors: Vec<u8>,
     /// How often sudo asked for the password.
     asked: usize,
+    /// So much of `seen` holds none of the script's words.
+    looked: usize,
+    limit: Duration,
+    /// When the next word must have come.
+    deadline: Instant,
 }
 
 impl Start<'_> {
@@ -119,7 +153,7 @@ impl Start<'_> {
         prompt: &str,
     ) -> Result<Hello, ConnectError> {
         let mut errors_open = true;
-        let (mut chunk, mut error_chunk) = ([0u8; 4096], [0u8; 4096]);
+        let (mut chunk, mut error_chunk) = (vec![0u8; 4096], vec![0u8; 1024]);
         loop {
             if let Some(hello) = self.understand(agent).await? {
                 return Ok(hello);
@@ -136,6 +170,7 @@ impl Start<'_> {
                         self.answer_prompt(becoming, prompt).await?;
                     }
                 },
+                () = tokio::time::sleep_until(self.deadline) => return Err(self.silent()),
             }
             if self.seen.len() > NOISE_LIMIT || self.errors.len() > NOISE_LIMIT {
                 return Err(ConnectError::Bootstrap(
@@ -145,8 +180,35 @@ impl Start<'_> {
         }
     }
 
+    fn silent(&self) -> ConnectError {
+        ConnectError::Bootstrap(format!(
+            "no answer from the host's shell within {} s",
+            self.limit.as_secs()
+        ))
+    }
+
+    /// Sends the agent; a slow line may take as long as it likes, one that
+    /// stands still may not.
+    async fn send(&mut self, body: &[u8]) -> Result<(), ConnectError> {
+        for piece in body.chunks(PIECE) {
+            tokio::time::timeout(self.limit, self.pipe.input.write_all(piece))
+                .await
+                .map_err(|_| self.silent())?
+                .map_err(|error| ConnectError::Lost(error.to_string()))?;
+        }
+        self.deadline = Instant::now() + self.limit;
+        let flushed = self.pipe.input.flush().await;
+        flushed.map_err(|error| ConnectError::Lost(error.to_string()))
+    }
+
     /// Acts on whole lines of output.
     async fn understand(&mut self, agent: &AgentBinary) -> Result<Option<Hello>, ConnectError> {
+        // What was looked at is not looked at again.
+        let fresh = self.looked.min(self.seen.len());
+        if find(&self.seen[fresh..], TAG).is_none() {
+            self.looked = self.seen.len().saturating_sub(TAG.len());
+            return Ok(None);
+        }
         if let Some(at) = find(&self.seen, MARKER) {
             let rest = self.seen.split_off(at + MARKER.len());
             return self.hello(rest).await.map(Some);
@@ -163,14 +225,11 @@ impl Start<'_> {
             && let Some((form, _)) = form.split_once(">\n")
         {
             self.seen.clear();
-            let sent = if form == "gzip" {
-                self.pipe.input.write_all(agent.gzip).await
+            self.looked = 0;
+            if form == "gzip" {
+                self.send(agent.gzip).await?;
             } else {
-                let raw = unpack(agent)?;
-                self.pipe.input.write_all(&raw).await
-            };
-            if let Err(error) = sent.and(self.pipe.input.flush().await) {
-                return Err(ConnectError::Lost(error.to_string()));
+                self.send(&unpack(agent)?).await?;
             }
         }
         Ok(None)
@@ -179,21 +238,32 @@ impl Start<'_> {
     /// The first frame behind the marker.
     async fn hello(&mut self, mut bytes: Vec<u8>) -> Result<Hello, ConnectError> {
         let broken = |reason: String| ConnectError::Bootstrap(reason);
-        read_at_least(&mut self.pipe.output, &mut bytes, 4)
+        let late = self.silent();
+        let output = &mut self.pipe.output;
+        let frame = async {
+            let failed = |error: std::io::Error| broken(error.to_string());
+            read_at_least(output, &mut bytes, 4).await.map_err(failed)?;
+            let mut prefix = [0; 4];
+            prefix.copy_from_slice(&bytes[..4]);
+            let length = u32::from_be_bytes(prefix) as usize;
+            if length > HELLO_LIMIT {
+                return Err(broken(format!(
+                    "its first message would be {length} bytes long; what answers there is no helper of ocplay"
+                )));
+            }
+            read_at_least(output, &mut bytes, 4 + length)
+                .await
+                .map_err(failed)?;
+            Ok(4..4 + length)
+        };
+        let frame = tokio::time::timeout_at(self.deadline, frame)
             .await
-            .map_err(|error| broken(error.to_string()))?;
-        let mut prefix = [0; 4];
-        prefix.copy_from_slice(&bytes[..4]);
-        let length =
-            ocplay_protocol::frame::length(prefix).map_err(|error| broken(error.to_string()))?;
-        read_at_least(&mut self.pipe.output, &mut bytes, 4 + length)
-            .await
-            .map_err(|error| broken(error.to_string()))?;
-        match ocplay_protocol::frame::decode(&bytes[4..4 + length]) {
+            .map_err(|_| late)??;
+        match ocplay_protocol::frame::decode(&bytes[frame]) {
             Ok(ocplay_protocol::FromAgent::Hello(hello)) if hello.protocol == PROTOCOL_VERSION => {
                 Ok(hello)
             }
-            Ok(other) => Err(broken(format!("unexpected first words: {other:?}"))),
+            Ok(_) => Err(broken("its first message is no greeting".to_owned())),
             Err(error) => Err(broken(error.to_string())),
         }
     }
@@ -314,7 +384,7 @@ mod tests {
 
     #[test]
     fn the_script_survives_any_login_shell() {
-        let script = script(&AGENT);
+        let script = [false, true].map(|fresh| script(&AGENT, fresh)).concat();
         assert!(!script.contains('\''), "{script}");
         assert!(!script.contains('\n'));
         // History expansion of csh spares a `!` before a blank or `=`.
@@ -336,7 +406,7 @@ mod tests {
             flags: "-H -S".into(),
             exe: "sudo".into(),
         };
-        let line = command_line(&AGENT, Some(&becoming), "[p]").unwrap();
+        let line = command_line(&AGENT, Some(&becoming), "[p]", false).unwrap();
         assert!(!line.contains("hunter2"));
         assert!(!line.contains("-n "));
         assert!(!format!("{becoming:?}").contains("hunter2"));

@@ -244,7 +244,8 @@ impl Link {
         progress: &mut (dyn FnMut(Progress) -> Result<(), String> + Send),
     ) -> Result<Option<FromAgent>, String> {
         let task = guard.task;
-        let mut alive = self.send(message).await?;
+        // Lost before it was listed: then nobody ends its wait.
+        let mut alive = !self.is_lost() && self.send(message).await?;
         while alive {
             let Some(message) = guard.incoming.recv().await else {
                 break;

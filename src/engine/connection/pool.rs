@@ -5,7 +5,13 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{AgentBinary, Become, ConnectError, Kind, Link, Road, Target, bootstrap, local, ssh};
+use super::bootstrap::NotStarted;
+use super::{
+    AgentBinary, Become, ConnectError, Kind, Link, Pipe, Road, Target, bootstrap, local, ssh,
+};
+
+/// How many times as long as for the connection is waited for a shell.
+const START_PATIENCE: u32 = 3;
 
 /// Connections of a run.
 pub struct Pool {
@@ -92,10 +98,55 @@ impl Pool {
         becoming: Option<&Become>,
     ) -> Result<Link, ConnectError> {
         let prompt = format!("[ocplay-sudo-{:x}]", std::process::id());
-        let command = bootstrap::command_line(&self.agent, becoming, &prompt)?;
-        let mut pipe = match &target.kind {
-            Kind::Local => local::exec(&[], &command)?,
-            Kind::Inside(before) => local::exec(before, &command)?,
+        match self.attempt(state, target, becoming, &prompt, false).await {
+            // What lies on the host does not answer: it is replaced.
+            Err(failed) if failed.cached => {
+                self.attempt(state, target, becoming, &prompt, true).await
+            }
+            other => other,
+        }
+        .map_err(|failed| failed.error)
+    }
+
+    async fn attempt(
+        &self,
+        state: &mut State,
+        target: &Target,
+        becoming: Option<&Become>,
+        prompt: &str,
+        fresh: bool,
+    ) -> Result<Link, NotStarted> {
+        let mut pipe = self
+            .channel(state, target, becoming, prompt, fresh)
+            .await
+            .map_err(|error| NotStarted {
+                error,
+                cached: false,
+            })?;
+        let hello = bootstrap::start(
+            &mut pipe,
+            &self.agent,
+            becoming,
+            prompt,
+            target.timeout * START_PATIENCE,
+        )
+        .await?;
+        Ok(Link::new(hello, pipe))
+    }
+
+    /// A channel on which the agent is being started.
+    async fn channel(
+        &self,
+        state: &mut State,
+        target: &Target,
+        becoming: Option<&Become>,
+        prompt: &str,
+        fresh: bool,
+    ) -> Result<Pipe, ConnectError> {
+        let command = bootstrap::command_line(&self.agent, becoming, prompt, fresh)?;
+        match &target.kind {
+            Kind::Local => local::exec(&[], &command),
+            Kind::Inside(before) => local::exec(before, &command),
             Kind::Ssh => {
                 if state
                     .session
@@ -113,13 +164,11 @@ impl Pool {
                     }
                 }
                 match &state.session {
-                    Some(session) => session.exec(&command).await?,
-                    None => return Err(ConnectError::Lost("no connection".to_owned())),
+                    Some(session) => session.exec(&command).await,
+                    None => Err(ConnectError::Lost("no connection".to_owned())),
                 }
             }
-        };
-        let hello = bootstrap::start(&mut pipe, &self.agent, becoming, &prompt).await?;
-        Ok(Link::new(hello, pipe))
+        }
     }
 
     async fn connect(&self, target: &Target) -> Result<ssh::Session, ConnectError> {

@@ -1,7 +1,8 @@
 //! SSH in process.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use russh::client;
@@ -21,12 +22,30 @@ const PIPE_BUFFER: usize = 256 * 1024;
 /// Handshakes that begin at once: sshd lets ten strangers in at a time
 /// (`MaxStartups`), and each costs the controller a key exchange.
 const STRANGERS: usize = 10;
-/// A handshake that takes longer makes room for others.
+/// A handshake that takes longer makes room for others at the same server.
 const STRANGER_TIME: Duration = Duration::from_secs(2);
+/// And sooner for those at other servers.
+const CROWD_TIME: Duration = Duration::from_millis(250);
 /// How often a server that hung up on a stranger is tried again.
 const ATTEMPTS: u32 = 6;
 
-static DOOR: Semaphore = Semaphore::const_new(STRANGERS);
+static CROWD: Semaphore = Semaphore::const_new(STRANGERS);
+
+/// Who waits to be let in, by server.
+static DOORS: Mutex<BTreeMap<(String, u16), Weak<Semaphore>>> = Mutex::new(BTreeMap::new());
+
+/// The door of a server; it is forgotten when nobody waits there.
+fn door(target: &Target) -> Arc<Semaphore> {
+    let mut doors = DOORS.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = (target.address.clone(), target.port);
+    if let Some(door) = doors.get(&key).and_then(Weak::upgrade) {
+        return door;
+    }
+    doors.retain(|_, door| door.strong_count() > 0);
+    let door = Arc::new(Semaphore::new(STRANGERS));
+    doors.insert(key, Arc::downgrade(&door));
+    door
+}
 
 /// An open connection; channels are cheap.
 pub(super) struct Session {
@@ -181,12 +200,18 @@ impl Session {
         let handshake = Self::handshake(target, stream, via);
         tokio::pin!(handshake);
         let limited = async {
-            let room = DOOR.acquire().await;
-            if let Ok(done) = tokio::time::timeout(STRANGER_TIME, &mut handshake).await {
+            let door = door(target);
+            let place = door.acquire().await;
+            let room = CROWD.acquire().await;
+            if let Ok(done) = tokio::time::timeout(CROWD_TIME, &mut handshake).await {
                 return done;
             }
             // A host that hangs keeps no other from being let in.
             drop(room);
+            if let Ok(done) = tokio::time::timeout(STRANGER_TIME, &mut handshake).await {
+                return done;
+            }
+            drop(place);
             handshake.await
         };
         tokio::time::timeout(limit, limited)

@@ -33,7 +33,7 @@ use tokio::sync::Semaphore;
 
 use crate::cursor::{At, Cursor};
 use crate::custom_stats::CustomStats;
-use crate::event::Event;
+use crate::event::{Event, Status};
 use crate::host::{Host, Standing};
 use crate::outcome::{Effect, HostOutcome};
 use crate::settings::Evaluator;
@@ -61,6 +61,8 @@ pub(crate) struct Dispatcher {
     start_at: Option<String>,
     /// `--step`, until somebody says to go on.
     stepwise: bool,
+    /// No play comes behind this one.
+    pub(crate) last_play: bool,
 }
 
 /// What belongs to the play that is running.
@@ -120,6 +122,7 @@ impl Dispatcher {
             forks,
             start_at,
             stepwise,
+            last_play: false,
         }
     }
 
@@ -397,7 +400,8 @@ impl Dispatcher {
             });
         }
         let step = Arc::new(step);
-        let mut outcomes = self.run_hosts(&step, hosts).await;
+        let last = self.is_last(run, &at.task, hosts);
+        let mut outcomes = self.run_hosts(&step, hosts, last).await;
         // The order of the inventory, not that of completion.
         let order: HashMap<&str, usize> = here
             .iter()
@@ -425,7 +429,26 @@ impl Dispatcher {
         evaluator.throttle(&step.planned.context).ok().flatten()
     }
 
-    async fn run_hosts(&self, step: &Arc<Step>, hosts: &[Arc<str>]) -> Vec<HostOutcome> {
+    /// Whether hosts have seen the last of the run with a task, as far as can
+    /// be told; their connections end then, while others still wait for theirs.
+    fn is_last(&self, run: &PlayRun, planned: &PlannedTask, hosts: &[Arc<str>]) -> bool {
+        // Another host may be at work there for the same task.
+        let shared = planned.context.get(Keyword::DelegateTo).is_some();
+        let brings_more = planned.module().starts_with("include_");
+        self.last_play
+            && !(shared || brings_more)
+            && hosts
+                .iter()
+                .all(|name| run.cursors.get(name).is_some_and(Cursor::is_at_end))
+    }
+
+    /// `last`: the hosts are not needed any more behind this.
+    async fn run_hosts(
+        &self,
+        step: &Arc<Step>,
+        hosts: &[Arc<str>],
+        last: bool,
+    ) -> Vec<HostOutcome> {
         let throttle = self.throttle(step, hosts.first());
         let throttle = throttle.map(|limit| Arc::new(Semaphore::new(limit)));
         let mut running = tokio::task::JoinSet::new();
@@ -439,7 +462,11 @@ impl Dispatcher {
             };
             let fork = Arc::clone(&self.forks).acquire_owned().await.ok();
             running.spawn(async move {
-                let outcome = task::run_on_host(&shared, &step, name).await;
+                let outcome = task::run_on_host(&shared, &step, Arc::clone(&name)).await;
+                let over = outcome.status != Status::Failed && outcome.notify.is_empty();
+                if last && over {
+                    shared.pool.reset(&name).await;
+                }
                 drop((fork, throttle));
                 outcome
             });

@@ -21,10 +21,12 @@ pub(crate) struct Host {
     process: Child,
 }
 
-/// Runs inside the new namespaces; `$1` is the folder, `$2` the port.
+/// Runs inside the new namespaces; `$1` is the folder, `$2` the port, `$3` a
+/// password, `$4` whether the network is new as well.
 const SETUP: &str = r#"
 set -e
 cd "$1"
+[ -z "$4" ] || ip link set lo up
 mount --make-rprivate /
 mount -t tmpfs -o size=512m tmpfs mem
 mkdir mem/upper mem/work mem/root
@@ -66,6 +68,15 @@ exec chroot mem/root /usr/sbin/sshd -D -e -f /run/sshd_config
 
 impl Host {
     pub(crate) fn start() -> Self {
+        Self::started(false)
+    }
+
+    /// A host in a network of its own that has loopback only.
+    pub(crate) fn start_apart() -> Self {
+        Self::started(true)
+    }
+
+    fn started(apart: bool) -> Self {
         let folder = TempDir::new().unwrap();
         let path = folder.path();
         std::fs::create_dir(path.join("keys")).unwrap();
@@ -76,6 +87,7 @@ impl Host {
         let port = free_port();
         let log = std::fs::File::create(path.join("log")).unwrap();
         let process = Command::new("unshare")
+            .args(apart.then_some("--net"))
             .args([
                 "--mount",
                 "--pid",
@@ -89,6 +101,7 @@ impl Host {
             .arg(path)
             .arg(port.to_string())
             .arg(PASSWORD)
+            .arg(if apart { "apart" } else { "" })
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -99,13 +112,21 @@ impl Host {
             folder,
             process,
         };
-        host.wait_until_ready();
+        if apart {
+            host.wait_until_ready(|host| {
+                let log = std::fs::read_to_string(host.folder.path().join("log"));
+                log.is_ok_and(|log| log.contains("Server listening"))
+            });
+        } else {
+            let port = host.port;
+            host.wait_until_ready(|_| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        }
         host
     }
 
-    fn wait_until_ready(&mut self) {
+    fn wait_until_ready(&mut self, ready: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(30);
-        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+        while !ready(self) {
             let ended = self.process.try_wait().unwrap();
             let log =
                 || std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
@@ -147,8 +168,38 @@ impl Host {
         PathBuf::from(format!("/proc/{}/root{path}", self.sshd()))
     }
 
+    /// Puts a file onto the host.
+    pub(crate) fn write(&self, path: &str, content: &[u8], mode: u32) {
+        let file = self.file(path);
+        std::fs::write(&file, content).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
     pub(crate) fn read(&self, path: &str) -> String {
         std::fs::read_to_string(self.file(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// The host's network, by which others can enter it.
+    pub(crate) fn network(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/ns/net", self.sshd()))
+    }
+
+    /// Whether a host that was started apart can be reached.
+    pub(crate) fn network_is(&self, up: bool) {
+        let done = Command::new("nsenter")
+            .arg(format!("--net={}", self.network().display()))
+            .args(["ip", "link", "set", "lo", if up { "up" } else { "down" }])
+            .status();
+        assert!(done.unwrap().success());
+    }
+
+    /// Ends everything that runs on the host, at once.
+    pub(crate) fn kill(&self) {
+        // The first process of its namespace takes all others along.
+        let done = Command::new("kill")
+            .args(["-KILL", &self.sshd().to_string()])
+            .status();
+        assert!(done.unwrap().success());
     }
 
     /// The process id of the listening sshd.
