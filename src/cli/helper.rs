@@ -3,12 +3,12 @@
 use ocplay_engine::connection::AgentBinary;
 use ocplay_language::catalogue::Catalogue;
 
-static GZIP: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/agent.gz"));
+static XZ: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/agent.xz"));
 
 pub(crate) fn agent() -> AgentBinary {
     AgentBinary {
         sha256: env!("OCPLAY_AGENT_SHA256"),
-        gzip: GZIP,
+        xz: XZ,
         size: env!("OCPLAY_AGENT_SIZE").parse().unwrap_or_default(),
         arch: env!("OCPLAY_AGENT_ARCH"),
     }

@@ -153,10 +153,21 @@ impl Session {
                 Some(Task::Given) => break FromAgent::Gone { task },
             }
         };
+        let ended = !matches!(last, FromAgent::Gone { .. });
+        if ended {
+            state.tasks.insert(task, Task::Given);
+        }
         drop(state);
-        write_frame(&mut stream, &last).map_err(|_| io::ErrorKind::BrokenPipe)?;
-        if !matches!(last, FromAgent::Gone { .. }) {
-            self.lock().tasks.insert(task, Task::Given);
+        if write_frame(&mut stream, &last).is_err() {
+            // Whoever asked has gone; the next one may ask.
+            let again = match last {
+                FromAgent::NotStarted { .. } => Task::Cut,
+                last => Task::Ended(last),
+            };
+            if ended {
+                self.lock().tasks.insert(task, again);
+            }
+            return Err(io::ErrorKind::BrokenPipe.into());
         }
         self.changed.notify_all();
         Ok(())
@@ -227,7 +238,7 @@ mod tests {
         );
         assert_eq!(
             collect(session.name(), 1, 8),
-            FromAgent::NotStarted { task: 8 }
+            FromAgent::Gone { task: 8 }
         );
         session.linger();
     }

@@ -133,8 +133,11 @@ impl Content {
             .map_err(|error| vec![Diagnostic::error("runtime", error.to_string())])?;
         let ending = runtime.block_on(async {
             tokio::spawn(watch_interrupts(stop, abort));
-            run_plan(setup).await
+            // On a thread of the pool, where its tasks are: handing one over to
+            // another thread costs more than most of them.
+            tokio::spawn(run_plan(setup)).await
         });
+        let ending = ending.map_err(|error| vec![Diagnostic::error("runtime", error.to_string())])?;
         runtime.shutdown_timeout(Duration::from_secs(1));
         Ok(ExitCode::from(code(&ending)))
     }

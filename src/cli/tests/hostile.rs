@@ -111,7 +111,7 @@ fn garbage_is_an_error_and_ends() {
     let giant = [greeting.as_slice(), &[0xff; 64]].concat();
     let nested = format!("{{\"a\":{}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
     let hello = |length: u32| [MARKER, &length.to_be_bytes()].concat();
-    let cases: [(&str, &[u8], &[u8], &str); 9] = [
+    let cases: [(&str, &[u8], &[u8], &str); 10] = [
         ("nothing", b"", b"", ""),
         (
             "noise",
@@ -132,7 +132,8 @@ fn garbage_is_an_error_and_ends() {
             "no helper of ocplay",
         ),
         ("a greeting cut short", &hello(100), b"x", ""),
-        ("a giant frame", &giant, b"", ""),
+        ("a frame that nobody asked for", &giant, b"", ""),
+        ("a giant frame", &greeting, &[0xff; 64], "over the limit"),
         ("a frame of nonsense", &greeting, &[0, 0, 0, 3, 9, 9, 9], ""),
         ("no JSON", &greeting, &done("{\"a\": "), "could not be read"),
         ("deep JSON", &greeting, &done(&nested), "could not be read"),

@@ -4,6 +4,8 @@
 //! speak: it looks for the agent in a cache of the user's own and starts it. Only when it is not there does the script ask for it;
 //! then the body is sent once. Nothing but a POSIX shell is expected there.
 
+use std::io::{Read, Write};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use ocplay_protocol::{Hello, MARKER, PROTOCOL_VERSION};
@@ -17,8 +19,8 @@ use super::{Become, ConnectError, Pipe};
 pub struct AgentBinary {
     /// SHA-256 of the program, lower-case hex.
     pub sha256: &'static str,
-    /// The program, compressed by gzip.
-    pub gzip: &'static [u8],
+    /// The program, compressed by xz.
+    pub xz: &'static [u8],
     /// Size of the program in bytes.
     pub size: usize,
     /// Machine that it runs on, as `uname -m` names it.
@@ -62,10 +64,7 @@ pub(super) fn command_line(
 }
 
 fn script(agent: &AgentBinary, fresh: bool) -> String {
-    let AgentBinary {
-        sha256, size, arch, ..
-    } = agent;
-    let compressed = agent.gzip.len();
+    let AgentBinary { sha256, arch, .. } = agent;
     let own = r#""${XDG_CACHE_HOME:-$HOME/.cache}/ocplay" "$HOME/.ocplay""#;
     // `U` makes folders outside the home the user's own.
     let others = "/var/tmp/ocplay-$U /tmp/ocplay-$U /dev/shm/ocplay-$U";
@@ -83,10 +82,11 @@ fn script(agent: &AgentBinary, fresh: bool) -> String {
     lines.extend([
         format!("A=$(uname -m); if [ \"$A\" != {arch} ]; then printf \"\\n{FAILED}this ocplay carries no helper for %s hosts, only for {arch}\\n\" \"$A\"; exit 1; fi"),
         format!("set -- {own} {others}"),
-        format!("if command -v gzip >/dev/null 2>&1; then M=gzip; C=\"gzip -dc\"; K={compressed}; else M=raw; C=cat; K={size}; fi"),
+        // A word that says how long it is comes before the body.
+        "M=raw; C=cat; for P in gzip xz; do if command -v $P >/dev/null 2>&1; then M=$P; C=\"$P -dc\"; fi; done".to_owned(),
         // Receive it into the first folder that takes it and lets it run. What
         // a failed attempt did not read is read away, the next asks anew.
-        format!("for D in \"$@\"; do if mkdir -p \"$D\" 2>/dev/null && [ -O \"$D\" ] && [ -w \"$D\" ] && [ ! -L \"$D\" ]; then P=$D/.new-$$; F=$D/agent-{sha256}; printf \"\\n{WANTED}%s>\\n\" $M"),
+        format!("for D in \"$@\"; do if mkdir -p \"$D\" 2>/dev/null && [ -O \"$D\" ] && [ -w \"$D\" ] && [ ! -L \"$D\" ]; then P=$D/.new-$$; F=$D/agent-{sha256}; printf \"\\n{WANTED}%s>\\n\" $M; read -r K"),
         "R=$( { head -c $K | { $C >\"$P\" || { cat >/dev/null; false; }; }; } 2>&1 ) && chmod 700 \"$P\" && R=$(\"$P\" --probe 2>&1) && mv -f \"$P\" \"$F\" && exec \"$F\"".to_owned(),
         "rm -f \"$P\"; E=\"$E $D: ${R:-cannot be written or run};\"; else E=\"$E $D: not writable;\"; fi; done".to_owned(),
         format!("printf \"\\n{FAILED}%s\\n\" \"$(echo $E)\"; exit 1"),
@@ -226,11 +226,16 @@ impl Start<'_> {
         {
             self.seen.clear();
             self.looked = 0;
-            if form == "gzip" {
-                self.send(agent.gzip).await?;
-            } else {
-                self.send(&unpack(agent)?).await?;
-            }
+            let form = form.to_owned();
+            let body = tokio::task::spawn_blocking({
+                let agent = *agent;
+                move || body(&agent, &form)
+            });
+            let body = body
+                .await
+                .map_err(|error| ConnectError::Bootstrap(error.to_string()))??;
+            self.send(format!("{}\n", body.len()).as_bytes()).await?;
+            self.send(body).await?;
         }
         Ok(None)
     }
@@ -254,6 +259,9 @@ impl Start<'_> {
             read_at_least(output, &mut bytes, 4 + length)
                 .await
                 .map_err(failed)?;
+            if bytes.len() > 4 + length {
+                return Err(broken("it goes on talking before it is asked".to_owned()));
+            }
             Ok(4..4 + length)
         };
         let frame = tokio::time::timeout_at(self.deadline, frame)
@@ -339,13 +347,40 @@ impl Start<'_> {
     }
 }
 
-fn unpack(agent: &AgentBinary) -> Result<Vec<u8>, ConnectError> {
-    use std::io::Read;
+/// The program in the form that a host can unpack. Others than the one that
+/// is carried are made when the first host asks for them.
+fn body(agent: &AgentBinary, form: &str) -> Result<&'static [u8], ConnectError> {
+    static RAW: OnceLock<Vec<u8>> = OnceLock::new();
+    static GZIP: OnceLock<Vec<u8>> = OnceLock::new();
+    let failed = |error: std::io::Error| ConnectError::Bootstrap(error.to_string());
+    if form == "xz" {
+        return Ok(agent.xz);
+    }
+    if RAW.get().is_none() {
+        let raw = unpacked(agent).map_err(failed)?;
+        RAW.get_or_init(|| raw);
+    }
+    let raw = RAW.get().map(Vec::as_slice).unwrap_or_default();
+    if form != "gzip" {
+        return Ok(raw);
+    }
+    if GZIP.get().is_none() {
+        let packed = packed(raw).map_err(failed)?;
+        GZIP.get_or_init(|| packed);
+    }
+    Ok(GZIP.get().map(Vec::as_slice).unwrap_or_default())
+}
+
+fn unpacked(agent: &AgentBinary) -> std::io::Result<Vec<u8>> {
     let mut raw = Vec::with_capacity(agent.size);
-    flate2::read::GzDecoder::new(agent.gzip)
-        .read_to_end(&mut raw)
-        .map_err(|error| ConnectError::Bootstrap(error.to_string()))?;
+    lzma_rust2::XzReader::new(agent.xz, false).read_to_end(&mut raw)?;
     Ok(raw)
+}
+
+fn packed(raw: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(raw)?;
+    gzip.finish()
 }
 
 async fn read_at_least(
@@ -377,7 +412,7 @@ mod tests {
 
     const AGENT: AgentBinary = AgentBinary {
         sha256: "abc",
-        gzip: b"",
+        xz: b"",
         size: 0,
         arch: "x86_64",
     };

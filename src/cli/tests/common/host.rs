@@ -168,6 +168,12 @@ impl Host {
         PathBuf::from(format!("/proc/{}/root{path}", self.sshd()))
     }
 
+    /// The files that are not as they were when the host started.
+    pub(crate) fn changed(&self) -> PathBuf {
+        let folder = self.folder.path().display();
+        PathBuf::from(format!("/proc/{}/root{folder}/mem/upper", self.process.id()))
+    }
+
     /// Puts a file onto the host.
     pub(crate) fn write(&self, path: &str, content: &[u8], mode: u32) {
         let file = self.file(path);
