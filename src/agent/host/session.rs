@@ -118,7 +118,11 @@ impl Session {
     pub(crate) fn linger(&self) {
         let deadline = Instant::now() + self.patience;
         let mut state = self.lock();
-        while state.tasks.values().any(|task| !matches!(task, Task::Given)) {
+        while state
+            .tasks
+            .values()
+            .any(|task| !matches!(task, Task::Given))
+        {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
@@ -236,10 +240,7 @@ mod tests {
                 outcome: Outcome::failure("x")
             }
         );
-        assert_eq!(
-            collect(session.name(), 1, 8),
-            FromAgent::Gone { task: 8 }
-        );
+        assert_eq!(collect(session.name(), 1, 8), FromAgent::Gone { task: 8 });
         session.linger();
     }
 

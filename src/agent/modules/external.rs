@@ -10,7 +10,7 @@ use ocplay_protocol::Diff;
 use serde_json::{Map, Value};
 
 use super::{Module, Verdict};
-use crate::host::{cache, Command, Explain, Failure, Look, Mode, Return, Settled, Touch, words};
+use crate::host::{Command, Explain, Failure, Look, Mode, Return, Settled, Touch, cache, words};
 
 ocplay_protocol::choices! {
     /// How the arguments are written.

@@ -137,7 +137,8 @@ impl Content {
             // another thread costs more than most of them.
             tokio::spawn(run_plan(setup)).await
         });
-        let ending = ending.map_err(|error| vec![Diagnostic::error("runtime", error.to_string())])?;
+        let ending =
+            ending.map_err(|error| vec![Diagnostic::error("runtime", error.to_string())])?;
         runtime.shutdown_timeout(Duration::from_secs(1));
         Ok(ExitCode::from(code(&ending)))
     }

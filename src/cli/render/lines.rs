@@ -221,12 +221,9 @@ impl Lines {
             && !(is_hushed(module) && report.status != Status::Failed);
         let shown = || dump(&report.result, module, style);
         let item = |before: &str| {
-            report
-                .item
-                .as_ref()
-                .map_or_else(String::new, |item| {
-                    format!("{before}(item={})", visible(item))
-                })
+            report.item.as_ref().map_or_else(String::new, |item| {
+                format!("{before}(item={})", visible(item))
+            })
         };
         let (line, colour) = match report.status {
             Status::Ok | Status::Changed => {

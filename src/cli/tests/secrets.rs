@@ -45,13 +45,22 @@ fn no_log_and_passwords_reach_no_file_and_no_screen() {
 
 /// What must not be found: a password of ssh and sudo, a value of a vault, the
 /// argument of a task with `no_log`, the password of the vault.
-const SECRETS: [&str; 4] = [PASSWORD, "from-the-vault-77", "said-once-88", "opens-the-vault-99"];
+const SECRETS: [&str; 4] = [
+    PASSWORD,
+    "from-the-vault-77",
+    "said-once-88",
+    "opens-the-vault-99",
+];
 
 /// A test says the password itself: as it starts a host, or in its arguments.
 fn spoken(line: &str) -> bool {
-    ["unshare", "mount --make-rprivate", "ansible_become_password="]
-        .iter()
-        .any(|words| line.contains(words))
+    [
+        "unshare",
+        "mount --make-rprivate",
+        "ansible_become_password=",
+    ]
+    .iter()
+    .any(|words| line.contains(words))
 }
 
 /// Looks at the command lines of all processes, those of hosts as well, until
@@ -78,7 +87,10 @@ fn secrets_are_in_no_process_list_log_diff_or_file() {
     project.write("home/.ssh/known_hosts", &host.known_hosts_line());
     project.write(
         "hosts.ini",
-        &format!("h1 ansible_host=127.0.0.1 ansible_port={} ansible_user=tester\n", host.port),
+        &format!(
+            "h1 ansible_host=127.0.0.1 ansible_port={} ansible_user=tester\n",
+            host.port
+        ),
     );
     project.write("pass/login", &format!("{PASSWORD}\n"));
     project.write("pass/vault", "opens-the-vault-99\n");
@@ -86,8 +98,13 @@ fn secrets_are_in_no_process_list_log_diff_or_file() {
     let sealed = project.path().join("sealed.yml");
     project
         .ocplay(&[
-            "vault", "encrypt", "plain/vault.yml", "--output", sealed.to_str().unwrap(),
-            "--vault-password-file", "pass/vault",
+            "vault",
+            "encrypt",
+            "plain/vault.yml",
+            "--output",
+            sealed.to_str().unwrap(),
+            "--vault-password-file",
+            "pass/vault",
         ])
         .code(0);
     std::fs::remove_file(project.path().join("plain/vault.yml")).unwrap();
@@ -131,8 +148,18 @@ fn secrets_are_in_no_process_list_log_diff_or_file() {
     };
     let output = project
         .command(&[
-            "run", "site.yml", "-i", "hosts.ini", "-vvvv", "--diff", "--connection-password-file", "pass/login",
-            "--become-password-file", "pass/login", "--vault-password-file", "pass/vault",
+            "run",
+            "site.yml",
+            "-i",
+            "hosts.ini",
+            "-vvvv",
+            "--diff",
+            "--connection-password-file",
+            "pass/login",
+            "--become-password-file",
+            "pass/login",
+            "--vault-password-file",
+            "pass/vault",
         ])
         .env("TMPDIR", project.path().join("tmp"))
         .output()
@@ -141,13 +168,21 @@ fn secrets_are_in_no_process_list_log_diff_or_file() {
     assert_eq!(watcher.join().unwrap(), Vec::<String>::new());
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert_eq!(output.status.code(), Some(0), "{said}");
-    assert_eq!(host.read("/root/conf"), "key=from-the-vault-77\nother=said-once-88\n");
+    assert_eq!(
+        host.read("/root/conf"),
+        "key=from-the-vault-77\nother=said-once-88\n"
+    );
     for secret in SECRETS {
         assert!(!said.contains(secret), "{secret}: {said}");
     }
     // The journal and the log were written, and hold none of it.
     assert!(project.path().join("run.log").exists());
-    assert!(project.path().join("home/.local/state/ocplay/runs").exists());
+    assert!(
+        project
+            .path()
+            .join("home/.local/state/ocplay/runs")
+            .exists()
+    );
     std::fs::remove_dir_all(project.path().join("pass")).unwrap();
     std::fs::remove_file(project.path().join("site.yml")).unwrap();
     nowhere_in(project.path());
@@ -167,9 +202,10 @@ fn nowhere_in(folder: &Path) {
         let Ok(meta) = std::fs::symlink_metadata(&path) else {
             continue;
         };
-        let new = meta
-            .modified()
-            .is_ok_and(|time| time.elapsed().is_ok_and(|age| age < Duration::from_secs(600)));
+        let new = meta.modified().is_ok_and(|time| {
+            time.elapsed()
+                .is_ok_and(|age| age < Duration::from_secs(600))
+        });
         if meta.is_dir() {
             nowhere_in(&path);
         } else if meta.is_file()

@@ -83,7 +83,9 @@ fn script(agent: &AgentBinary, fresh: bool) -> String {
         format!("A=$(uname -m); if [ \"$A\" != {arch} ]; then printf \"\\n{FAILED}this ocplay carries no helper for %s hosts, only for {arch}\\n\" \"$A\"; exit 1; fi"),
         format!("set -- {own} {others}"),
         // A word that says how long it is comes before the body.
-        "M=raw; C=cat; for P in gzip xz; do if command -v $P >/dev/null 2>&1; then M=$P; C=\"$P -dc\"; fi; done".to_owned(),
+        "M=raw; C=cat; if command -v gzip >/dev/null 2>&1; then M=gzip; C=\"gzip -dc\"; fi".to_owned(),
+        // That of busybox knows no filters.
+        "case $(xz --version 2>/dev/null) in *liblzma*) M=xz; C=\"xz -dc\";; esac".to_owned(),
         // Receive it into the first folder that takes it and lets it run. What
         // a failed attempt did not read is read away, the next asks anew.
         format!("for D in \"$@\"; do if mkdir -p \"$D\" 2>/dev/null && [ -O \"$D\" ] && [ -w \"$D\" ] && [ ! -L \"$D\" ]; then P=$D/.new-$$; F=$D/agent-{sha256}; printf \"\\n{WANTED}%s>\\n\" $M; read -r K"),

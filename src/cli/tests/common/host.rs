@@ -171,7 +171,10 @@ impl Host {
     /// The files that are not as they were when the host started.
     pub(crate) fn changed(&self) -> PathBuf {
         let folder = self.folder.path().display();
-        PathBuf::from(format!("/proc/{}/root{folder}/mem/upper", self.process.id()))
+        PathBuf::from(format!(
+            "/proc/{}/root{folder}/mem/upper",
+            self.process.id()
+        ))
     }
 
     /// Puts a file onto the host.
