@@ -96,7 +96,13 @@ fn build(root: &Path, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
 
 /// The program as it is sent; a filter for its machine's jumps saves a tenth.
 fn compressed(program: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
-    let mut options = XzOptions::with_preset(9);
+    // A development build is not worth the seconds.
+    let preset = if env::var("PROFILE")? == "release" {
+        9
+    } else {
+        1
+    };
+    let mut options = XzOptions::with_preset(preset);
     // So much memory a host needs to unpack it.
     options.lzma_options.dict_size = 8 << 20;
     // The check that every decoder knows, also busybox's.
