@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import statistics
 import struct
 import subprocess
@@ -224,6 +225,8 @@ def main():
     words.add_argument("--rows", default=",".join(ROWS))
     words.add_argument("--quick", action="store_true")
     words = words.parse_args()
+    # Told to end, it takes its server and its groups along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     stage = Stage()
     try:
         table = Table(stage, words.quick)
