@@ -49,6 +49,8 @@ for user in tester other; do
   chroot mem/root chown -R $user: /home/$user/.ssh
 done
 mkdir -p mem/root/root/.ssh
+# What this machine's root starts at each login does not count.
+: > mem/root/root/.bashrc
 cp keys/client.pub mem/root/root/.ssh/authorized_keys
 printf 'echo noise from the login shell\n' > mem/root/home/tester/.bashrc
 cat > mem/root/run/sshd_config <<CONFIG
