@@ -82,7 +82,9 @@ pub(crate) struct Life<'a> {
 impl Life<'_> {
     /// Goes through the sequence of an action; a step that fails is the last, but for those that clean up.
     pub(crate) fn go(&self, action: Action, witness: &dyn Witness) -> Vec<Past> {
-        let _turn = match self.turn() {
+        // A look at the content touches no host, whoever is at work on them.
+        let turn = (action != Action::Syntax).then(|| self.turn()).transpose();
+        let _turn = match turn {
             Ok(turn) => turn,
             Err(problem) => {
                 let over = Past {

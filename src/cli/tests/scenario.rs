@@ -357,6 +357,7 @@ fn ctrl_c_ends_a_test_and_removes_what_it_made() {
         .ocplay(&["test", "slow"])
         .code(1)
         .says(&["another command is at work on 'slow'"]);
+    project.ocplay(&["test", "syntax", "slow"]).code(0);
     let group = format!("-{}", child.id());
     let interrupt = || Command::new("kill").args(["-INT", "--", &group]).status();
     assert!(interrupt().unwrap().success());
