@@ -470,7 +470,7 @@ impl Resolver {
         let scope = scope_in(&state.scope, context, &reference.keywords.vars)
             .with(Level::RoleParams, Arc::new(reference.params.clone()));
         let name = self.role_name(reference, &scope)?;
-        let path = self.find_role(&name, context, &reference.name.span)?;
+        let (name, path) = self.find_role(&name, context, &reference.name.span)?;
         self.templar.look_in(&path);
         self.catalogue
             .add_library(&path.join("library"), &*self.loader);

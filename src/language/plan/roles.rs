@@ -7,21 +7,64 @@ use super::Context;
 use super::resolve::{Found, Resolver};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::read_vars;
-use crate::playbook::ast::{RoleMeta, RoleRef, Word};
+use crate::playbook::ast::{Keyword, RoleMeta, RoleRef, Word};
 use crate::playbook::parse_role_meta;
 use crate::source::Span;
-use crate::value::Map;
+use crate::value::{Map, Value};
 use crate::vars::scope::Scope;
 
 /// Extensions under which a role's file may be found.
 const EXTENSIONS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
 
+/// The collections in which a bare name is looked for first: that of the role
+/// that names it, then those of the keyword `collections`.
+fn searched_collections(name: &str, context: &Context) -> Vec<String> {
+    if name.contains(['.', '/']) {
+        return Vec::new();
+    }
+    let mut out = Vec::new();
+    if let Some(role) = context.role()
+        && let Some((collection, _)) = role.name.rsplit_once('.')
+        && collection.matches('.').count() == 1
+    {
+        out.push(collection.to_owned());
+    }
+    if let Some(word) = context.get(Keyword::Collections) {
+        let names = match &word.value {
+            Value::List(items) => items.iter().filter_map(Value::as_str).collect(),
+            other => other.as_str().into_iter().collect::<Vec<_>>(),
+        };
+        out.extend(
+            names
+                .into_iter()
+                .filter(|name| name.matches('.').count() == 1)
+                .map(str::to_owned),
+        );
+    }
+    out
+}
+
 impl Resolver {
-    /// The folder of a role: a path, or a name looked for beside the playbook,
-    /// in the configured folders and in collections.
-    pub(super) fn find_role(&self, name: &str, context: &Context, span: &Span) -> Found<PathBuf> {
+    /// What a role is called, and its folder: a path, or a name looked for in
+    /// the collections that `collections` names, beside the playbook, in the
+    /// configured folders and in collections.
+    pub(super) fn find_role(
+        &self,
+        name: &str,
+        context: &Context,
+        span: &Span,
+    ) -> Found<(String, PathBuf)> {
         let written = Path::new(name);
         let playbook = context.playbook_folder();
+        for collection in searched_collections(name, context) {
+            let inside = format!("{}/roles/{name}", collection.replace('.', "/"));
+            for root in self.collection_roots(playbook) {
+                let path = root.join(&inside);
+                if self.loader().is_dir(&path) {
+                    return Ok((format!("{collection}.{name}"), path));
+                }
+            }
+        }
         let mut tried: Vec<PathBuf> = Vec::new();
         if let [namespace, collection, role] = name.split('.').collect::<Vec<_>>()[..] {
             for root in self.collection_roots(playbook) {
@@ -40,7 +83,7 @@ impl Resolver {
             tried = vec![written.to_owned()];
         }
         if let Some(found) = tried.iter().find(|path| self.loader().is_dir(path)) {
-            return Ok(found.clone());
+            return Ok((name.to_owned(), found.clone()));
         }
         let known: Vec<String> = self.role_names(context);
         let mut folders: Vec<String> = tried

@@ -432,3 +432,36 @@ fn what_may_never_be_met_is_a_warning() {
         ]
     );
 }
+
+#[test]
+fn roles_are_called_as_written_or_by_their_collection() {
+    let names = titles(&[
+        (
+            "site.yml",
+            "- hosts: all
+  collections: [none.such, ns.coll]
+  roles: [apps/web, base, plain]
+",
+        ),
+        ("roles/apps/web/tasks/main.yml", "- {name: a, command: x}\n"),
+        ("roles/base/tasks/main.yml", "- {name: wrong, command: x}\n"),
+        ("roles/plain/tasks/main.yml", "- {name: c, command: x}\n"),
+        (
+            "collections/ansible_collections/ns/coll/roles/base/tasks/main.yml",
+            "- import_role: {name: other}\n- {name: b, command: x}\n",
+        ),
+        (
+            "collections/ansible_collections/ns/coll/roles/other/tasks/main.yml",
+            "- {name: o, command: x}\n",
+        ),
+    ]);
+    assert_eq!(
+        names,
+        [
+            "apps/web : a []",
+            "ns.coll.other : o []",
+            "ns.coll.base : b []",
+            "plain : c []"
+        ]
+    );
+}
