@@ -661,7 +661,14 @@ impl Runner<'_> {
         }
         if let Some(raw) = &action.raw {
             match resolve(&raw.value, None)? {
-                Value::Map(map) => args.extend(&map),
+                // What the task itself says stands.
+                Value::Map(map) => {
+                    for (key, value) in map.entries() {
+                        if action.arg(key).is_none() && !matches!(value, Value::Omit) {
+                            args.insert(&**key, value.clone());
+                        }
+                    }
+                }
                 Value::Omit => {}
                 value if raw.value.is_lazy() && self.takes_only_words(module) => {
                     let name = self.shared.resolver.catalogue().full_name(&action.name);

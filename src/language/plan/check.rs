@@ -59,6 +59,7 @@ pub fn check(plan: &Plan, resolver: &Resolver, strictness: Strictness) -> Vec<Di
         conditional: false,
         uncertain: false,
         local: false,
+        handler: false,
     };
     for play in &plan.plays {
         checker.play(play);
@@ -81,6 +82,8 @@ struct Checker<'a> {
     uncertain: bool,
     /// Some task works on the controller and may make files there.
     local: bool,
+    /// It is a handler that is looked at.
+    handler: bool,
 }
 
 /// Whether a task works on the controller, or may.
@@ -128,16 +131,19 @@ impl Checker<'_> {
         for node in lists.into_iter().flatten() {
             node.each_task(&mut |task| listed.push(Arc::clone(task)));
         }
+        let own = listed.len();
         for handler in &play.handlers {
             handler
                 .node
                 .each_task(&mut |task| listed.push(Arc::clone(task)));
         }
         self.local |= listed.iter().any(|task| works_here(&task.context));
-        for task in &listed {
+        for (index, task) in listed.iter().enumerate() {
+            self.handler = index >= own;
             dynamic_roles |= matches!(task.module(), "include_role" | "include");
             self.task(task);
         }
+        self.handler = false;
         if !dynamic_roles {
             for task in &listed {
                 self.notified(task, &play.handlers);
@@ -627,6 +633,17 @@ impl Checker<'_> {
                     .as_ref()
                     .and_then(|raw| Some((raw.value.as_str()?, &raw.span)));
                 match word {
+                    Some(("end_role", span)) if self.handler => self.push(
+                        Diagnostic::error("meta", "Cannot execute 'end_role' from a handler")
+                            .at(span),
+                    ),
+                    Some(("end_role", span)) if planned.context.role().is_none() => self.push(
+                        Diagnostic::error(
+                            "meta",
+                            "Cannot execute 'end_role' from outside of a role",
+                        )
+                        .at(span),
+                    ),
                     Some((name, _)) if META.contains(&name) || is_template(name) => {}
                     Some((name, span)) => self.push(
                         Diagnostic::error("meta", format!("'{name}' is not an action of meta"))

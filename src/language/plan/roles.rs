@@ -1,6 +1,6 @@
 //! Finding roles and reading their folders.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::Context;
@@ -15,6 +15,22 @@ use crate::vars::scope::Scope;
 
 /// Extensions under which a role's file may be found.
 const EXTENSIONS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
+
+/// Whether a path does not lead out of a folder, judged by its words.
+fn stays_inside(folder: &Path, path: &Path) -> bool {
+    let Ok(rest) = path.strip_prefix(folder) else {
+        return false;
+    };
+    let mut depth = 0_i32;
+    rest.components().all(|part| {
+        match part {
+            Component::ParentDir => depth -= 1,
+            Component::Normal(_) => depth += 1,
+            _ => {}
+        }
+        depth >= 0
+    })
+}
 
 /// The collections in which a bare name is looked for first: that of the role
 /// that names it, then those of the keyword `collections`.
@@ -168,6 +184,21 @@ impl Resolver {
             None => "main".to_owned(),
         };
         let base = folder.join(&name);
+        if let Some(word) = from
+            && !stays_inside(&folder, &base)
+        {
+            return Err(vec![
+                Diagnostic::error(
+                    "outside-role",
+                    format!(
+                        "Failed to find '{name}' of the role as it is not inside the expected \
+                         role path: '{}'",
+                        folder.display()
+                    ),
+                )
+                .at(&word.span),
+            ]);
+        }
         for extension in EXTENSIONS {
             let mut path = base.as_os_str().to_owned();
             path.push(extension);

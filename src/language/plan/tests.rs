@@ -465,3 +465,34 @@ fn roles_are_called_as_written_or_by_their_collection() {
         ]
     );
 }
+
+#[test]
+fn roles_keep_to_themselves() {
+    let text = problems(&[
+        (
+            "site.yml",
+            "- hosts: all
+  tasks:
+    - import_role: {name: a, tasks_from: ../../secret}
+",
+        ),
+        ("roles/a/tasks/main.yml", "[]\n"),
+        ("roles/secret.yml", "[]\n"),
+    ]);
+    assert!(
+        text.contains("as it is not inside the expected role path"),
+        "{text}"
+    );
+    let text = problems(&[(
+        "site.yml",
+        "- hosts: all
+  tasks:
+    - meta: end_role
+  handlers:
+    - {name: h, meta: end_role}
+",
+    )]);
+    for wanted in ["from outside of a role", "from a handler"] {
+        assert!(text.contains(wanted), "{text}");
+    }
+}
