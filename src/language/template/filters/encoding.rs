@@ -140,7 +140,12 @@ fn from_json(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
         .map_err(|error| args.fail(format!("the text is no JSON: {error}")))?;
     let context = context::current().ok_or_else(|| args.fail("no template is running"))?;
     match args.some(1) {
-        None => Ok(context.fresh(&Value::from_json(&json))),
+        None => match marked(&json) {
+            None => Ok(context.fresh(&Value::from_json(&json))),
+            Some(name) => Err(args.fail(format!(
+                "Object of type '{name}' is not JSON deserializable by the 'tagless' profile."
+            ))),
+        },
         Some(profile) => {
             let decoded = Profile::named(&python::text(profile)?)
                 .and_then(|profile| {
@@ -149,6 +154,19 @@ fn from_json(_: &mut Vm<'_>, args: &Args<'_>) -> Result<Jinja, Error> {
                 .map_err(|reason| args.fail(reason))?;
             Ok(context.fresh(&decoded))
         }
+    }
+}
+
+/// A mark of Ansible's own JSON in a text that is to have none.
+fn marked(json: &serde_json::Value) -> Option<&'static str> {
+    const MARKS: [&str; 3] = ["__ansible_unsafe", "__ansible_vault", "__ansible_type"];
+    match json {
+        serde_json::Value::Object(map) => MARKS
+            .into_iter()
+            .find(|mark| map.contains_key(*mark))
+            .or_else(|| map.values().find_map(marked)),
+        serde_json::Value::Array(items) => items.iter().find_map(marked),
+        _ => None,
     }
 }
 
