@@ -21,6 +21,7 @@ fuzz_target!(|text: &str| {
     let strictness = Strictness {
         handlers: true,
         listing: false,
+        lenient: false,
     };
     match resolver.load(&["site.yml".into()]) {
         Ok(plan) => drop(check(&plan, &resolver, strictness)),
