@@ -12,6 +12,9 @@ const HIDDEN: &str = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER";
 /// Parts of names that secret arguments have.
 const SECRET: [&str; 6] = ["pass", "secret", "token", "api_key", "private", "vault"];
 
+/// Arguments that carry whole texts, among them whatever is secret.
+const CARRIERS: [&str; 3] = ["content", "responses", "stdin"];
+
 /// From this verbosity on results show their arguments.
 const SHOWN_FROM: u8 = 3;
 
@@ -74,6 +77,7 @@ fn hide(name: &str, value: &mut Item) {
     let name = name.to_lowercase();
     match value {
         Item::Null | Item::Bool(_) => {}
+        whole if CARRIERS.contains(&name.as_str()) => *whole = HIDDEN.into(),
         Item::Object(inner) => inner.iter_mut().for_each(|(name, value)| hide(name, value)),
         Item::Array(items) if items.iter().any(Item::is_object) => {
             items.iter_mut().for_each(|item| hide(&name, item));
@@ -94,11 +98,13 @@ mod tests {
         let mut args = Map::new();
         args.insert("msg", "hello");
         args.insert("login_password", "hunter2");
+        args.insert("content", Value::from(vec![Value::from("hunter2")]));
         let given = Given::new(&args, info, 3);
         let shown = given.invocation.unwrap();
         assert_eq!(shown["module_args"]["msg"], "hello");
         assert_eq!(shown["module_args"]["verbosity"], 0);
         assert_eq!(shown["module_args"]["login_password"], HIDDEN);
+        assert!(!shown.to_string().contains("hunter2"), "{shown}");
         assert!(Given::new(&args, info, 2).invocation.is_none());
     }
 }
