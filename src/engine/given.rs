@@ -6,6 +6,8 @@ use ocplay_protocol::ModuleInfo;
 use serde_json::{Map as Json, Value as Item};
 use sha2::{Digest, Sha256};
 
+use crate::blobs::hex;
+
 /// What Ansible prints in place of a secret argument.
 const HIDDEN: &str = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER";
 
@@ -49,10 +51,6 @@ impl Given {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// All arguments of the module, those that were left out with their defaults.
 fn invocation(info: &ModuleInfo, given: Item) -> Item {
     let mut shown = Json::new();
@@ -77,14 +75,18 @@ fn hide(name: &str, value: &mut Item) {
     let name = name.to_lowercase();
     match value {
         Item::Null | Item::Bool(_) => {}
-        whole if CARRIERS.contains(&name.as_str()) => *whole = HIDDEN.into(),
+        whole if is_secret(&name) => *whole = HIDDEN.into(),
         Item::Object(inner) => inner.iter_mut().for_each(|(name, value)| hide(name, value)),
         Item::Array(items) if items.iter().any(Item::is_object) => {
             items.iter_mut().for_each(|item| hide(&name, item));
         }
-        other if SECRET.iter().any(|part| name.contains(part)) => *other = HIDDEN.into(),
         _ => {}
     }
+}
+
+/// Whether all of an argument of this name, in small letters, is hidden.
+fn is_secret(name: &str) -> bool {
+    CARRIERS.contains(&name) || SECRET.iter().any(|part| name.contains(part))
 }
 
 #[cfg(test)]
@@ -98,6 +100,9 @@ mod tests {
         let mut args = Map::new();
         args.insert("msg", "hello");
         args.insert("login_password", "hunter2");
+        let mut inner = Map::new();
+        inner.insert("db", "hunter2");
+        args.insert("passwords", Value::from(inner));
         args.insert("content", Value::from(vec![Value::from("hunter2")]));
         let given = Given::new(&args, info, 3);
         let shown = given.invocation.unwrap();

@@ -15,25 +15,32 @@ use crate::outcome::ActionOutcome;
 /// Runs a module of the agent with the task's arguments as they are.
 pub(super) async fn run(call: &Call<'_>, module: &str) -> ActionOutcome {
     let mut args = call.args.clone();
-    if let Some(manager) = chosen_manager(call, module) {
-        args.insert("use", manager);
+    match chosen_manager(call, module) {
+        Ok(Some(manager)) => args.insert("use", manager),
+        Ok(None) => {}
+        Err(outcome) => return *outcome,
     }
     let args = Value::from(args).to_json();
     execute(call, module, args, Vec::new(), Vec::new()).await
 }
 
 /// The variable by which a host says what `package` and `service` are to use.
-fn chosen_manager(call: &Call<'_>, module: &str) -> Option<Value> {
+fn chosen_manager(call: &Call<'_>, module: &str) -> Result<Option<Value>, Box<ActionOutcome>> {
     let variable = match module {
         "package" => "ansible_package_use",
         "service" => "ansible_service_use",
-        _ => return None,
+        _ => return Ok(None),
     };
     if call.args.contains_key("use") {
-        return None;
+        return Ok(None);
     }
-    let value = call.scope.get(variable)?;
-    call.shared.templar.resolve(value, call.scope).ok()
+    let Some(value) = call.scope.get(variable) else {
+        return Ok(None);
+    };
+    let manager = call.shared.templar.resolve(value, call.scope);
+    manager
+        .map(Some)
+        .map_err(|error| Box::new(ActionOutcome::template(&error)))
 }
 
 /// Runs a module of the agent.
