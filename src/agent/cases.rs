@@ -134,6 +134,7 @@ impl Case<'_> {
         let mut request = Request {
             task: 1,
             heard: 0,
+            behind: None,
             module: self.module.to_owned(),
             args: self.get("args").to_string(),
             check,

@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use ocplay_protocol::{
     read_frame,
 };
 
-use crate::host::channel::{Channel, Chunk, Context, Handle};
+use crate::host::channel::{Channel, Chunk, Context, Handle, cancelled};
 use crate::host::session::{self, Session};
 use crate::host::{Look, accounts, cache, job};
 use crate::modules;
@@ -53,6 +54,8 @@ struct Running {
     /// hears nothing.
     handle: Option<Handle>,
     thread: JoinHandle<()>,
+    /// Says when it has ended, to the one that must stay behind it.
+    ended: Option<Receiver<()>>,
 }
 
 /// The loop itself, over any pair of streams.
@@ -67,6 +70,7 @@ pub(crate) fn exchange(
     channel.send(&FromAgent::Hello(hello(session.name())));
     let (ended, endings) = std::sync::mpsc::channel();
     let mut running: HashMap<u64, Running> = HashMap::new();
+    let over = Arc::new(AtomicBool::new(false));
     let result = loop {
         let message = read_frame::<ToAgent>(input);
         reap(&endings, &mut running);
@@ -75,7 +79,13 @@ pub(crate) fn exchange(
                 let task = request.task;
                 session.heard(request.heard);
                 session.begin(task);
-                running.insert(task, start(request, &channel, session, ended.clone()));
+                let front = request.behind.and_then(|task| running.get_mut(&task));
+                let front = Front {
+                    ended: front.and_then(|front| front.ended.take()),
+                    over: Arc::clone(&over),
+                };
+                let started = start(request, front, &channel, session, ended.clone());
+                running.insert(task, started);
             }
             Ok(ToAgent::Chunk {
                 task,
@@ -107,8 +117,14 @@ pub(crate) fn exchange(
                     session.end(as_task, last);
                     ended.send(as_task).ok();
                 });
-                let handle = None;
-                running.insert(as_task, Running { handle, thread });
+                running.insert(
+                    as_task,
+                    Running {
+                        handle: None,
+                        thread,
+                        ended: None,
+                    },
+                );
             }
             Ok(ToAgent::Bye) => break Ok(true),
             Err(FrameError::Closed) => break Ok(false),
@@ -116,10 +132,12 @@ pub(crate) fn exchange(
         }
     };
     // What runs is finished, so that nothing stays half done; what waits for
-    // bytes that cannot come any more fails at once.
+    // bytes that cannot come any more fails at once, and what waits for others
+    // to end does not begin.
+    over.store(true, Ordering::Release);
     let threads: Vec<_> = running
         .into_values()
-        .map(|Running { handle, thread }| {
+        .map(|Running { handle, thread, .. }| {
             drop(handle);
             thread
         })
@@ -142,8 +160,29 @@ fn reap(endings: &Receiver<u64>, running: &mut HashMap<u64, Running>) {
     }
 }
 
+/// What a task waits for before it begins.
+struct Front {
+    /// The end of the task in front of it.
+    ended: Option<Receiver<()>>,
+    /// The session is over: nothing begins any more.
+    over: Arc<AtomicBool>,
+}
+
+impl Front {
+    /// Whether the task may begin.
+    fn wait(self) -> bool {
+        let Some(ended) = self.ended else {
+            return true;
+        };
+        // The other end is dropped by the task that ends.
+        ended.recv().ok();
+        !self.over.load(Ordering::Acquire)
+    }
+}
+
 fn start(
     mut request: Request,
+    front: Front,
     channel: &Arc<Channel>,
     session: &Arc<Session>,
     ended: Sender<u64>,
@@ -156,9 +195,18 @@ fn start(
     let (context, handle) = Context::new(&mut request, channel);
     let (channel, session) = (Arc::clone(channel), Arc::clone(session));
     let leash = Arc::clone(&handle.leash);
+    let (mine, behind) = std::sync::mpsc::channel::<()>();
     let thread = std::thread::spawn(move || {
         let task = request.task;
+        // Dropped at the end, whatever that is.
+        let _mine = mine;
+        if !front.wait() {
+            session.cut(task);
+            ended.send(task).ok();
+            return;
+        }
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match job {
+            _ if leash.is_cancelled() => Outcome::failure(&cancelled().message),
             Some((job, wanted)) => started(job, &wanted, context),
             None => modules::run(&request.module, &request.args, context),
         }))
@@ -185,6 +233,7 @@ fn start(
     Running {
         handle: Some(handle),
         thread,
+        ended: Some(behind),
     }
 }
 
@@ -296,6 +345,7 @@ mod tests {
             self.send(&ToAgent::Run(Request {
                 task: 5,
                 heard: 0,
+                behind: None,
                 module: module.to_owned(),
                 args: args.to_string(),
                 check: false,

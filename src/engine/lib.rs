@@ -2,12 +2,14 @@
 
 pub mod actions;
 mod blobs;
+mod chain;
 pub mod connection;
 mod cursor;
 mod custom_stats;
 mod dispatcher;
 pub mod event;
 pub mod fact_cache;
+mod forks;
 mod given;
 mod host;
 mod looping;

@@ -130,6 +130,7 @@ mod tests {
         let run = ToAgent::Run(crate::Request {
             task: 1,
             heard: 0,
+            behind: None,
             module: "copy".into(),
             args: "{}".into(),
             check: false,

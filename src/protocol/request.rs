@@ -36,6 +36,8 @@ pub struct Request {
     pub task: u64,
     /// Outcomes of all tasks before this one have arrived.
     pub heard: u64,
+    /// It must not begin before this task of the same channel has ended.
+    pub behind: Option<u64>,
     pub module: String,
     /// A JSON object as text (postcard cannot decode self-describing values).
     pub args: String,

@@ -30,6 +30,7 @@ impl Lab {
         let mut request = Request {
             task: 1,
             heard: 0,
+            behind: None,
             module: module.to_owned(),
             args: args.to_string(),
             check,

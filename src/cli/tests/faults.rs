@@ -253,3 +253,34 @@ impl Project {
             .port()
     }
 }
+
+/// Requests of a loop are on their way together: when the connection breaks,
+/// what had not begun is begun again, once and in its order.
+#[test]
+fn a_loop_that_is_cut_is_done_once_and_in_order() {
+    let host = Host::start();
+    let project = Project::with_host(&host, "root");
+    project.write(
+        "site.yml",
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - shell: 'echo {{ item }} >> /opt/order; test {{ item }} = 20 && sleep 3.125; echo {{ item }}'\n      loop: '{{ range(60) | list }}'\n      register: it\n    - debug: {msg: \"said {{ it.results | map(attribute='stdout') | join(',') }}.\"}\n",
+    );
+    let child = project
+        .command(&["run", "site.yml", "-i", "hosts.ini"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while host.processes("sleep 3.125").is_empty() {
+        assert!(Instant::now() < deadline, "the loop did not get there");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    host.cut_connections();
+    let output = child.wait_with_output().unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let order: Vec<String> = (0..60).map(|item: i32| item.to_string()).collect();
+    assert_eq!(host.read("/opt/order"), order.join("\n") + "\n", "{out}");
+    assert!(out.contains(&format!("said {}.", order.join(","))), "{out}");
+    gone(&host, "agent-");
+}

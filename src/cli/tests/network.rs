@@ -80,6 +80,28 @@ fn a_host_that_dies_in_a_task_is_unreachable() {
     );
 }
 
+/// As when the power goes: nobody says goodbye for the host.
+#[test]
+#[ignore = "takes two minutes: make faults"]
+fn a_host_that_falls_silent_for_good_is_unreachable() {
+    let host = Host::start_apart();
+    let project = Project::with_host(&host, "root");
+    let child = ran_inside(&host, &project, "command: sleep 301");
+    begun(&host, "sleep 301");
+    let died = Instant::now();
+    host.network_is(false);
+    let output = child.wait_with_output().unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    assert!(out.contains("lost while the task ran"), "{out}");
+    assert!(out.contains("It did not come back"), "{out}");
+    assert!(
+        died.elapsed() < Duration::from_secs(150),
+        "{:?}",
+        died.elapsed()
+    );
+}
+
 /// What Debian calls the library that shows programs another time.
 const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 

@@ -263,3 +263,57 @@ fn a_job_outlives_its_task() {
 ";
     project.play(playbook, &[]).code(0);
 }
+
+#[test]
+fn an_item_of_a_loop_sees_how_the_one_before_ended() {
+    let host = Host::start();
+    let project = Project::with_host(&host, "root");
+    project
+        .play(
+            "- hosts: all
+  gather_facts: false
+  tasks:
+    - command: test {{ item }} = b
+      loop: [a, b, c]
+      register: it
+      failed_when: false
+      when: it is not defined or it.rc != 0
+    - debug: {msg: \"ran {{ it.results | rejectattr('skipped', 'defined') | map(attribute='item') | join(',') }}.\"}
+",
+            &[],
+        )
+        .code(0)
+        .says(&["ran a,b."]);
+}
+
+/// Items are on their way together, and take effect one after the other.
+#[test]
+fn a_loop_is_done_in_its_order() {
+    let host = Host::start();
+    let project = Project::with_host(&host, "root");
+    let order: Vec<String> = (0..100).map(|item: i32| item.to_string()).collect();
+    project.write("names/a.j2", "{{ item }}");
+    project
+        .play(
+            "- hosts: all
+  gather_facts: false
+  tasks:
+    - {shell: 'echo {{ item }} >> /opt/order', loop: '{{ range(100) | list }}', when: item != 50}
+    - {lineinfile: {path: /opt/lines, line: '{{ item }}', create: true}, loop: '{{ range(100) | list }}', register: it}
+    - {template: {src: names/a.j2, dest: '/opt/{{ item % 2 }}'}, loop: '{{ range(7) | list }}'}
+    - {command: 'test {{ item }} -lt 97', loop: '{{ range(100) | list }}', register: last, ignore_errors: true}
+    - debug: {msg: \"{{ it.results | map(attribute='item') | join(',') }}; {{ last.results | selectattr('failed') | map(attribute='item') | join(',') }}.\"}
+",
+            &[],
+        )
+        .code(0)
+        .says(&[&format!("{}; 97,98,99.", order.join(","))]);
+    let most: Vec<&str> = order
+        .iter()
+        .map(String::as_str)
+        .filter(|item| *item != "50")
+        .collect();
+    assert_eq!(host.read("/opt/order"), most.join("\n") + "\n");
+    assert_eq!(host.read("/opt/lines"), order.join("\n") + "\n");
+    assert_eq!(host.read("/opt/0") + &host.read("/opt/1"), "65");
+}

@@ -81,6 +81,7 @@ pub(super) async fn execute_with(
     let request = Request {
         task: 0,
         heard: 0,
+        behind: None,
         module: module.to_owned(),
         args: args.to_string(),
         check: call.settings.check,
@@ -109,7 +110,17 @@ pub(super) async fn execute_with(
     let mut request = request;
     // A request that had not begun is run again, on a new link each time.
     for _ in 0..ATTEMPTS {
-        match link.run(request, &sources, &mut progress).await {
+        request.behind = match call.turn {
+            Some(turn) => turn.come(&link).await,
+            None => None,
+        };
+        let mut sent = |task| {
+            if let Some(turn) = call.turn {
+                turn.sent(&link, task);
+            }
+        };
+        let ended = link.run(request, &sources, &mut sent, &mut progress).await;
+        match ended {
             Ok(outcome) => return answer::outcome(call, module, outcome),
             Err(LinkError::Local(reason)) => return ActionOutcome::failure(reason),
             Err(LinkError::Lost {
@@ -167,9 +178,8 @@ async fn recover(call: &Call<'_>, lost: &Link, task: u64, reason: &str) -> Recov
     let mut knowing = vec![(lost.hello.session.clone(), task)];
     'lost: for _ in 0..RETURNS {
         let pool = &call.shared.pool;
-        let link = pool
-            .relink(&worker, &target, becoming.as_ref(), PATIENCE)
-            .await;
+        let link = pool.relink(&worker, &target, becoming.as_ref(), PATIENCE);
+        let link = call.fork.lend(link).await;
         let link = match link {
             Ok(link) => link,
             Err(error) => return gone(&format!("It did not come back: {error}")),

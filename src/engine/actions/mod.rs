@@ -39,7 +39,9 @@ use ocplay_language::vars::precedence::Level;
 use ocplay_language::vars::scope::Scope;
 use ocplay_protocol::{Arguments, ModuleInfo, Place};
 
+use crate::chain::Turn;
 use crate::connection::{Become, ConnectError, Kind, Link, Target, Variables};
+use crate::forks::Fork;
 use crate::outcome::ActionOutcome;
 use crate::settings::{Evaluator, Settings};
 use crate::task::{Shared, Step};
@@ -49,6 +51,10 @@ pub(crate) struct Call<'a> {
     pub(crate) shared: &'a Arc<Shared>,
     pub(crate) step: &'a Arc<Step>,
     pub(crate) host: &'a Arc<str>,
+    /// The host's place among those at work.
+    pub(crate) fork: &'a Fork,
+    /// Its turn among the items of a loop, where they go together.
+    pub(crate) turn: Option<&'a Turn>,
     pub(crate) scope: &'a Scope,
     pub(crate) settings: &'a Settings,
     /// Resolved, omitted ones left out.
@@ -100,6 +106,30 @@ pub(crate) fn keeps_lazy(module: &str, arg: &str) -> bool {
         (module, arg),
         ("assert", "that") | ("debug", "var") | ("include_tasks" | "include_role", "apply")
     )
+}
+
+/// Modules whose items may be on their way to the host together: each is one
+/// request, made of nothing that an item before it brings.
+pub(crate) fn goes_together(info: &ModuleInfo) -> bool {
+    // What comes back are facts, which the next item may read.
+    const FACTS: [&str; 5] = [
+        "getent",
+        "hostname",
+        "package_facts",
+        "service_facts",
+        "setup",
+    ];
+    // These ask the host, or look around, before they know what to send.
+    const OWN: [&str; 6] = [
+        "assemble",
+        "async_status",
+        "fetch",
+        "patch",
+        "unarchive",
+        "user",
+    ];
+    let host = info.place == Place::Host || info.name == "template";
+    host && !FACTS.contains(&info.name) && !OWN.contains(&info.name)
 }
 
 pub(crate) async fn run(call: &Call<'_>) -> ActionOutcome {
@@ -269,11 +299,10 @@ impl Call<'_> {
     /// The agent that does the work.
     pub(crate) async fn link(&self) -> Result<Arc<Link>, Box<ActionOutcome>> {
         let (target, becoming) = self.target()?;
-        self.shared
-            .pool
-            .link(&self.worker(), &target, becoming.as_ref())
-            .await
-            .map_err(|error| Box::new(refusal(&error)))
+        let worker = self.worker();
+        let link = self.shared.pool.link(&worker, &target, becoming.as_ref());
+        let link = self.fork.lend(link).await;
+        link.map_err(|error| Box::new(refusal(&error)))
     }
 }
 

@@ -171,6 +171,7 @@ pub(super) async fn run(call: &Call<'_>) -> ActionOutcome {
     let request = Request {
         task: 0,
         heard: 0,
+        behind: None,
         module: "command".to_owned(),
         args: serde_json::json!({ "argv": argv }).to_string(),
         check: false,
@@ -183,7 +184,7 @@ pub(super) async fn run(call: &Call<'_>) -> ActionOutcome {
         Ok(link) => link,
         Err(error) => return refusal(&error),
     };
-    match link.run(request, &[], &mut |_| Ok(())).await {
+    match link.run(request, &[], &mut |_| (), &mut |_| Ok(())).await {
         Ok(outcome) => report(&outcome.result, &argv, &args, settings.diff),
         Err(LinkError::Lost { reason, .. }) => ActionOutcome::unreachable(reason),
         Err(LinkError::Local(reason)) => ActionOutcome::failure(reason),

@@ -1,6 +1,8 @@
 //! `template`: renders on the controller, copies to the host.
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use ocplay_language::template::FileOptions;
 use ocplay_language::value::{Map, Value};
@@ -156,6 +158,25 @@ pub(super) async fn run(call: &Call<'_>) -> ActionOutcome {
     .await
 }
 
+/// The controller's own name.
+static HOSTNAME: LazyLock<String> = LazyLock::new(|| {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
+});
+
+/// Names of the controller's users, by their numbers.
+static OWNERS: LazyLock<HashMap<String, String>> = LazyLock::new(|| {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let fields = users
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>());
+    // The first of several names of one number is the one that counts.
+    let owner = |fields: Vec<&str>| Some((fields.get(2)?.to_string(), fields.first()?.to_string()));
+    let mut owners: Vec<_> = fields.filter_map(owner).collect();
+    owners.reverse();
+    owners.into_iter().collect()
+});
+
 /// What a template may say about itself. The time of the run is left out of
 /// `ansible_managed`: it would change the file each time.
 fn names(path: &Path, dest: &str) -> Map {
@@ -164,12 +185,7 @@ fn names(path: &Path, dest: &str) -> Map {
     names.insert("template_path", &*path.to_string_lossy());
     names.insert("template_fullpath", &*full.to_string_lossy());
     names.insert("template_destpath", dest);
-    names.insert(
-        "template_host",
-        std::fs::read_to_string("/proc/sys/kernel/hostname")
-            .unwrap_or_default()
-            .trim(),
-    );
+    names.insert("template_host", HOSTNAME.as_str());
     if let Ok(metadata) = std::fs::metadata(path) {
         use std::os::unix::fs::MetadataExt;
         let time = |seconds: i64, nanos: i64| {
@@ -182,12 +198,7 @@ fn names(path: &Path, dest: &str) -> Map {
             time(metadata.mtime(), metadata.mtime_nsec()).unwrap_or_default(),
         );
         let uid = metadata.uid().to_string();
-        let owner = std::fs::read_to_string("/etc/passwd")
-            .unwrap_or_default()
-            .lines()
-            .map(|line| line.split(':').collect::<Vec<_>>())
-            .find(|fields| fields.get(2) == Some(&uid.as_str()))
-            .and_then(|fields| fields.first().map(|name| (*name).to_owned()));
+        let owner = OWNERS.get(&uid).cloned();
         names.insert("template_uid", owner.unwrap_or(uid));
     }
     let now = jiff::Zoned::now();

@@ -37,12 +37,9 @@ pub(super) async fn run(call: &Call<'_>) -> ActionOutcome {
     target.timeout = seconds(args.connect_timeout.max(1));
     let worker = call.worker();
     loop {
-        let reason = match call
-            .shared
-            .pool
-            .link(&worker, &target, becoming.as_ref())
-            .await
-        {
+        let pool = &call.shared.pool;
+        let link = pool.link(&worker, &target, becoming.as_ref());
+        let reason = match call.fork.lend(link).await {
             Ok(_) => {
                 let elapsed = started.elapsed().as_secs();
                 return ActionOutcome::ok()

@@ -143,7 +143,8 @@ impl Link {
             .is_some()
     }
 
-    /// Runs one module; `progress` is called for all that comes before the end.
+    /// Runs one module; `sent` is called with the task's number when the request
+    /// is on its way, `progress` for all that comes before the end.
     ///
     /// # Errors
     /// The connection broke, or a local file could not be read.
@@ -151,6 +152,7 @@ impl Link {
         &self,
         mut request: Request,
         blobs: &[BlobSource],
+        sent: &mut (dyn FnMut(u64) + Send),
         progress: &mut (dyn FnMut(Progress) -> Result<(), String> + Send),
     ) -> Result<Outcome, LinkError> {
         let guard = self.enlist();
@@ -158,7 +160,7 @@ impl Link {
         request.task = task;
         request.heard = self.lock().keys().copied().min().unwrap_or(task);
         let message = ToAgent::Run(request);
-        let ended = self.converse(guard, &message, blobs, progress).await;
+        let ended = self.converse(guard, &message, blobs, sent, progress).await;
         let ToAgent::Run(request) = message else {
             return Err(LinkError::Local("a request turned into another".to_owned()));
         };
@@ -184,7 +186,10 @@ impl Link {
             task,
             as_task,
         };
-        match self.converse(guard, &message, &[], &mut |_| Ok(())).await {
+        let ended = self
+            .converse(guard, &message, &[], &mut |_| (), &mut |_| Ok(()))
+            .await;
+        match ended {
             Ok(Some(FromAgent::Done { outcome, .. })) => Ok(Attached::Done(outcome)),
             Ok(Some(FromAgent::NotStarted { .. })) => Ok(Attached::NotStarted),
             Ok(Some(FromAgent::Gone { .. })) => Ok(Attached::Gone),
@@ -241,11 +246,15 @@ impl Link {
         mut guard: Forget<'_>,
         message: &ToAgent,
         blobs: &[BlobSource],
+        sent: &mut (dyn FnMut(u64) + Send),
         progress: &mut (dyn FnMut(Progress) -> Result<(), String> + Send),
     ) -> Result<Option<FromAgent>, String> {
         let task = guard.task;
         // Lost before it was listed: then nobody ends its wait.
         let mut alive = !self.is_lost() && self.send(message).await?;
+        if alive {
+            sent(task);
+        }
         while alive {
             let Some(message) = guard.incoming.recv().await else {
                 break;

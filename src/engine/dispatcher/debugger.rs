@@ -53,7 +53,8 @@ impl Dispatcher {
                     }
                     Wish::Redo => {
                         let host = Arc::clone(&outcome.host);
-                        *outcome = task::run_on_host(&self.shared, &current, host).await;
+                        let fork = self.forks.enter().await;
+                        *outcome = task::run_on_host(&self.shared, &current, host, &fork).await;
                     }
                 }
             }

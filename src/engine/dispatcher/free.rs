@@ -50,15 +50,15 @@ impl Dispatcher {
                         }
                     });
                     busy.insert(Arc::clone(&name));
-                    let (shared, forks) = (Arc::clone(&self.shared), Arc::clone(&self.forks));
+                    let (shared, forks) = (Arc::clone(&self.shared), self.forks.clone());
                     running.spawn(async move {
                         let _throttle = match &throttle {
                             Some(throttle) => throttle.acquire().await.ok(),
                             None => None,
                         };
-                        let _fork = forks.acquire().await.ok();
+                        let fork = forks.enter().await;
                         let step = Arc::new(step);
-                        let outcome = task::run_on_host(&shared, &step, name).await;
+                        let outcome = task::run_on_host(&shared, &step, name, &fork).await;
                         (at, step, outcome)
                     });
                 }

@@ -34,6 +34,7 @@ use tokio::sync::Semaphore;
 use crate::cursor::{At, Cursor};
 use crate::custom_stats::CustomStats;
 use crate::event::{Event, Status};
+use crate::forks::Forks;
 use crate::host::{Host, Standing};
 use crate::outcome::{Effect, HostOutcome};
 use crate::settings::Evaluator;
@@ -56,7 +57,7 @@ pub(crate) struct Dispatcher {
     grown: Vec<(Effect, Vec<Arc<str>>)>,
     snapshot: Option<Arc<Snapshot>>,
     groups: Option<Value>,
-    forks: Arc<Semaphore>,
+    forks: Forks,
     /// `--start-at-task`, until it is met.
     start_at: Option<String>,
     /// `--step`, until somebody says to go on.
@@ -105,7 +106,7 @@ impl Dispatcher {
         lab: HashMap<Arc<str>, Arc<Map>>,
         stop: Arc<AtomicBool>,
     ) -> Self {
-        let forks = Arc::new(Semaphore::new(shared.options.forks.max(1)));
+        let forks = Forks::new(shared.options.forks);
         let start_at = shared.options.start_at_task.clone();
         let stepwise = shared.options.stepwise;
         Self {
@@ -460,9 +461,9 @@ impl Dispatcher {
                 Some(throttle) => Arc::clone(throttle).acquire_owned().await.ok(),
                 None => None,
             };
-            let fork = Arc::clone(&self.forks).acquire_owned().await.ok();
+            let fork = self.forks.enter().await;
             running.spawn(async move {
-                let outcome = task::run_on_host(&shared, &step, Arc::clone(&name)).await;
+                let outcome = task::run_on_host(&shared, &step, Arc::clone(&name), &fork).await;
                 let over = outcome.status != Status::Failed && outcome.notify.is_empty();
                 if last && over {
                     shared.pool.reset(&name).await;

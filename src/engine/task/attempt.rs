@@ -11,6 +11,7 @@ use ocplay_language::vars::scope::Scope;
 use super::verdict::{censored, finished_result};
 use super::{Runner, Step};
 use crate::actions::{self, Call};
+use crate::chain::Turn;
 use crate::event::Event;
 use crate::given::Given;
 use crate::outcome::ActionOutcome;
@@ -23,6 +24,7 @@ impl Runner<'_> {
         scope: &Scope,
         settings: &Settings,
         item: Option<&Value>,
+        turn: Option<&Turn>,
         given: &mut Given,
     ) -> ActionOutcome {
         let task = &self.step.planned.task;
@@ -43,7 +45,7 @@ impl Runner<'_> {
         let executions = if repeated { retries + 1 } else { 1 };
         let mut attempt = 1;
         loop {
-            let mut outcome = self.once(scope, settings, item, given).await;
+            let mut outcome = self.once(scope, settings, item, turn, given).await;
             if outcome.unreachable {
                 return outcome;
             }
@@ -98,6 +100,7 @@ impl Runner<'_> {
         scope: &Scope,
         settings: &Settings,
         item: Option<&Value>,
+        turn: Option<&Turn>,
         given: &mut Given,
     ) -> ActionOutcome {
         let args = match self.arguments(scope) {
@@ -119,6 +122,8 @@ impl Runner<'_> {
             shared: self.shared,
             step: &step,
             host: self.host,
+            fork: self.fork,
+            turn,
             scope,
             settings,
             args,

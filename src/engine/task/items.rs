@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use ocplay_language::value::Value;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
+use ocplay_language::value::{Map, Value};
 use ocplay_language::vars::precedence::Level;
 use ocplay_language::vars::scope::Scope;
 
 use super::verdict::{finished_result, status_of};
 use super::{ItemOutcome, Runner};
+use crate::actions;
+use crate::chain::{self, Chain};
 use crate::event::Event;
 use crate::given::Given;
 use crate::looping;
@@ -33,20 +37,45 @@ impl Runner<'_> {
         };
         let mut done: Vec<ItemOutcome> = Vec::new();
         let mut results = Vec::new();
+        // What one item sets, the next one sees.
         let mut seen = scope.clone();
+        let mut brought = Map::new();
         let total = items.len();
+        let chain = self.goes_together(&names).then(Arc::<Chain>::default);
+        let window = chain.as_ref().map_or(1, |_| chain::WINDOW);
+        let mut begun = 0;
+        let mut running = FuturesOrdered::new();
         for (index, item) in items.iter().enumerate() {
             if index > 0
                 && let Some(pause) = names.pause
             {
                 tokio::time::sleep(pause).await;
             }
-            let inner = names.scope(&seen, &items, index);
-            let mut outcome = self.item(&inner, Some(item)).await;
-            // What one item sets, the next one sees.
+            while begun < total && running.len() < window {
+                let inner = names.scope(&seen, &items, begun);
+                let turn = chain.as_ref().map(|chain| chain.join(begun));
+                let item = items.get(begun);
+                begun += 1;
+                running.push_back(async move {
+                    let outcome = self.item(&inner, item, turn.as_ref()).await;
+                    (inner, outcome)
+                });
+            }
+            let Some((inner, mut outcome)) = running.next().await else {
+                break;
+            };
+            let known = brought.len();
             for effect in &outcome.outcome.effects {
                 if let Effect::SetFacts(vars) = effect {
-                    seen = seen.with(Level::SetFacts, Arc::new(vars.clone()));
+                    brought.extend(vars);
+                }
+            }
+            if chain.is_none() {
+                if let Some(name) = self.register_name() {
+                    brought.insert(name, finished_result(&outcome.outcome));
+                }
+                if known + brought.len() > 0 {
+                    seen = scope.with(Level::SetFacts, Arc::new(brought.clone()));
                 }
             }
             // What an item before has brought is no news any more.
@@ -110,6 +139,53 @@ impl Runner<'_> {
         }
         combine(done, results)
     }
+
+    /// Whether items may be on their way to the host together: none of them
+    /// can need to know how another one ended.
+    fn goes_together(&self, names: &looping::Names) -> bool {
+        let task = &self.step.planned.task;
+        let info = self.shared.resolver.catalogue().get(&task.action.name);
+        let alone = info.is_some_and(actions::goes_together)
+            && task.until.is_empty()
+            && task.retries.is_none()
+            && task.asynchronous.is_none()
+            && task.loop_control.break_when.is_empty()
+            && names.pause.is_none();
+        alone
+            && !self
+                .register_name()
+                .is_some_and(|name| self.mentions(&name))
+    }
+
+    /// Whether a name occurs in what the task says. What its variables say is
+    /// not looked through.
+    fn mentions(&self, name: &str) -> bool {
+        let planned = &self.step.planned;
+        let (action, context) = (&planned.task.action, &planned.context);
+        let args = action.args.iter().map(|arg| &arg.value);
+        let raw = action.raw.iter().map(|word| &word.value);
+        let conditions = context.when().into_iter();
+        let lists = context.environment().into_iter();
+        let lists = lists.chain(context.module_defaults());
+        let words = context.own().words.values();
+        let words = conditions.chain(lists).chain(words).map(|word| &word.value);
+        args.chain(raw)
+            .chain(words)
+            .any(|value| occurs(name, value))
+            || context.vars().iter().any(|vars| occurs_among(name, vars))
+    }
+}
+
+fn occurs(name: &str, value: &Value) -> bool {
+    match value {
+        Value::List(items) => items.iter().any(|item| occurs(name, item)),
+        Value::Map(map) => occurs_among(name, map),
+        other => other.as_str().is_some_and(|text| text.contains(name)),
+    }
+}
+
+fn occurs_among(name: &str, map: &Map) -> bool {
+    map.entries().any(|(_, value)| occurs(name, value))
 }
 
 pub(super) fn label_includes(outcome: &mut ActionOutcome, label: &str) {

@@ -19,9 +19,11 @@ use ocplay_language::vars::precedence::Level;
 use ocplay_language::vars::scope::Scope;
 
 use crate::actions;
+use crate::chain::Turn;
 use crate::connection::Pool;
 use crate::dispatcher::VarsFiles;
 use crate::event::{Event, Report, Sink, Status, TaskInfo};
+use crate::forks::Fork;
 use crate::given::Given;
 use crate::looping::{self, Items};
 use crate::options::RunOptions;
@@ -105,6 +107,7 @@ pub(crate) async fn run_on_host(
     shared: &Arc<Shared>,
     step: &Arc<Step>,
     host: Arc<str>,
+    fork: &Fork,
 ) -> HostOutcome {
     let started = Instant::now();
     if !step.planned.implicit {
@@ -123,9 +126,10 @@ pub(crate) async fn run_on_host(
         shared,
         step,
         host: &host,
+        fork,
     };
     let (item, looped) = match looping::items(&shared.templar, &step.planned, &scope) {
-        Ok(Items::None) => (runner.item(&scope, None).await, false),
+        Ok(Items::None) => (runner.item(&scope, None, None).await, false),
         Ok(Items::Of(items)) => (runner.all_items(&scope, items).await, true),
         Err(error) => (runner.loop_failed(&scope, *error), false),
     };
@@ -136,6 +140,7 @@ struct Runner<'a> {
     shared: &'a Arc<Shared>,
     step: &'a Arc<Step>,
     host: &'a Arc<str>,
+    fork: &'a Fork,
 }
 
 impl Runner<'_> {
@@ -256,7 +261,7 @@ impl Runner<'_> {
     }
 
     /// The task for one item, or without a loop.
-    async fn item(&self, scope: &Scope, item: Option<&Value>) -> ItemOutcome {
+    async fn item(&self, scope: &Scope, item: Option<&Value>, turn: Option<&Turn>) -> ItemOutcome {
         let planned = &self.step.planned;
         let scope = &self.with_connection(scope);
         let mut given = Given::default();
@@ -313,7 +318,9 @@ impl Runner<'_> {
                 };
             }
         };
-        let outcome = self.attempts(scope, &settings, item, &mut given).await;
+        let outcome = self
+            .attempts(scope, &settings, item, turn, &mut given)
+            .await;
         ItemOutcome {
             outcome,
             settings: Some(settings),
