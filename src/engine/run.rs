@@ -82,7 +82,7 @@ pub async fn run(setup: Setup) -> Ending {
         options: setup.options,
         resolver: setup.resolver,
         templar,
-        pool: Pool::new(setup.agent),
+        pool: Pool::new(setup.agent, Arc::clone(&setup.events)),
         events: setup.events,
         loader: Arc::clone(&setup.loader),
         warned: Mutex::default(),

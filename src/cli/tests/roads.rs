@@ -245,3 +245,132 @@ fn a_server_that_lets_few_in_is_asked_again() {
         ran.all()
     );
 }
+
+/// An ssh-agent that holds the host's client key; ended with the test.
+struct SshAgent {
+    socket: std::path::PathBuf,
+    process: std::process::Child,
+}
+
+impl SshAgent {
+    fn with_key_of(host: &Host, folder: &Path) -> Self {
+        let socket = folder.join("ssh-agent");
+        let process = Command::new("ssh-agent")
+            .args(["-D", "-a"])
+            .arg(&socket)
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while !socket.exists() {
+            assert!(std::time::Instant::now() < deadline, "no ssh-agent");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        let added = Command::new("ssh-add")
+            .arg(host.client_key())
+            .env("SSH_AUTH_SOCK", &socket)
+            .output()
+            .unwrap();
+        assert!(added.status.success(), "{added:?}");
+        Self { socket, process }
+    }
+}
+
+impl Drop for SshAgent {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+#[test]
+fn programs_of_a_host_ask_the_ssh_agent_where_they_may() {
+    let host = Host::start();
+    let known = host.known_hosts_line();
+    let asks = "- hosts: all\n  gather_facts: false\n  tasks:\n    - {command: ssh-add -l, register: keys}\n    - debug: {msg: 'it has {{ keys.stdout_lines | length }} key'}\n";
+    let project = project(&entry("box", &host, ""), &known);
+    let agent = SshAgent::with_key_of(&host, project.path());
+    let run = |more: &[&str]| {
+        project.write("site.yml", asks);
+        let output = project
+            .command(&[&["run", "site.yml", "-i", "hosts.ini"], more].concat())
+            .env("SSH_AUTH_SOCK", &agent.socket)
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let refused = run(&[]);
+    assert!(refused.contains("failed=1"), "{refused}");
+    let allowed = run(&["--ssh-common-args", "-A"]);
+    assert!(allowed.contains("it has 1 key"), "{allowed}");
+    project.write(
+        "home/.ssh/config",
+        &entry("box", &host, "ForwardAgent yes\n  IdentityAgent ~/other"),
+    );
+    std::os::unix::fs::symlink(&agent.socket, project.path().join("home/other")).unwrap();
+    let configured = run(&[]);
+    assert!(configured.contains("it has 1 key"), "{configured}");
+}
+
+#[test]
+fn a_second_factor_is_asked_for_at_the_terminal() {
+    let host = Host::start();
+    host.write(
+        "/etc/pam.d/sshd",
+        b"auth required pam_unix.so\naccount required pam_permit.so\nsession required pam_permit.so\n",
+        0o644,
+    );
+    host.configure(
+        "UsePAM yes\nKbdInteractiveAuthentication yes\nAuthenticationMethods publickey,keyboard-interactive",
+    );
+    let project = project(&entry("box", &host, ""), &host.known_hosts_line());
+    // Nobody is there.
+    project
+        .play(WHO, &[])
+        .code(4)
+        .says(&["it asks tester 'Password:'", "run ocplay at a terminal"]);
+    // The password is known already.
+    project
+        .play(WHO, &["-e", "ansible_password='correct horse'"])
+        .code(0)
+        .says(&["I am tester."]);
+    let inner = project.command(&["run", "site.yml", "-i", "hosts.ini"]);
+    let mut words = vec![inner.get_program().to_string_lossy().into_owned()];
+    words.extend(
+        inner
+            .get_args()
+            .map(|word| word.to_string_lossy().into_owned()),
+    );
+    let mut terminal = Command::new("script")
+        .args(["-qefc", &words.join(" "), "/dev/null"])
+        .current_dir(project.path())
+        .env_clear()
+        .envs(
+            inner
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut input, mut output) = (
+        terminal.stdin.take().unwrap(),
+        terminal.stdout.take().unwrap(),
+    );
+    let mut seen = Vec::new();
+    let mut byte = [0];
+    while !String::from_utf8_lossy(&seen).contains("(tester@127.0.0.1) Password:") {
+        let count = std::io::Read::read(&mut output, &mut byte).unwrap();
+        assert_eq!(count, 1, "{}", String::from_utf8_lossy(&seen));
+        seen.push(byte[0]);
+    }
+    // What is typed before it reads is thrown away, as with every password.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    std::io::Write::write_all(&mut input, format!("{PASSWORD}\n").as_bytes()).unwrap();
+    std::io::Read::read_to_end(&mut output, &mut seen).unwrap();
+    let seen = String::from_utf8_lossy(&seen).into_owned();
+    assert!(terminal.wait().unwrap().success(), "{seen}");
+    assert!(seen.contains("I am tester."), "{seen}");
+    assert!(!seen.contains(PASSWORD), "{seen}");
+}

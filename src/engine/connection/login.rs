@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use russh::client::{self, AuthResult, KeyboardInteractiveAuthResponse};
 use russh::keys::agent::AgentIdentity;
@@ -12,11 +13,58 @@ use russh::{MethodKind, MethodSet};
 
 use super::ssh::Verifier;
 use super::{ConnectError, Target};
+use crate::event::{self, Answer, Question, Sink};
+
+/// Rounds of questions that a server may ask.
+const ROUNDS: usize = 6;
+
+/// Whoever sits at the terminal, for what only a person knows: one question
+/// at a time.
+pub(super) struct Person {
+    events: Arc<dyn Sink>,
+    asking: tokio::sync::Mutex<()>,
+}
+
+impl Person {
+    pub(super) fn new(events: Arc<dyn Sink>) -> Self {
+        Self {
+            events,
+            asking: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// The answer to a question of a server; `None` where nobody gives one.
+    async fn ask(&self, target: &Target, prompt: &str, echo: bool) -> Option<String> {
+        let _alone = self.asking.lock().await;
+        let question = Question {
+            text: format!("({}@{}) {}", target.user, target.address, harmless(prompt)),
+            secret: !echo,
+            ..Question::default()
+        };
+        match event::ask(&self.events, question).await {
+            Answer::Text(text) => Some(text.reveal().to_owned()),
+            Answer::Aborted | Answer::NobodyThere => None,
+        }
+    }
+}
+
+/// What a server says, without what would steer the terminal.
+fn harmless(text: &str) -> String {
+    text.chars()
+        .filter(|c| !c.is_control() || *c == '\n')
+        .take(1024)
+        .collect()
+}
 
 /// What was tried, for the message when nothing helped.
 struct Login<'a> {
     handle: &'a mut client::Handle<Verifier>,
     target: &'a Target,
+    person: &'a Person,
+    /// Set when a person is asked.
+    asked: &'a AtomicBool,
+    /// A key was right, and is not enough.
+    halfway: bool,
     tried: Vec<String>,
     accepted: MethodSet,
 }
@@ -29,10 +77,15 @@ enum Attempt {
 pub(super) async fn login(
     handle: &mut client::Handle<Verifier>,
     target: &Target,
+    person: &Person,
+    asked: &AtomicBool,
 ) -> Result<(), ConnectError> {
     let mut login = Login {
         handle,
         target,
+        person,
+        asked,
+        halfway: false,
         tried: Vec::new(),
         accepted: MethodSet::empty(),
     };
@@ -50,21 +103,24 @@ pub(super) async fn login(
             }
         }
     }
-    if let Some(password) = &target.password {
-        if login.accepted.contains(&MethodKind::Password) {
-            let result = login
-                .handle
-                .authenticate_password(target.user.as_str(), password.reveal())
-                .await;
-            if let Attempt::In = login.judge(result, Some("password".to_owned()))? {
-                return Ok(());
-            }
-        }
-        if login.accepted.contains(&MethodKind::KeyboardInteractive)
-            && let Attempt::In = login.with_prompts(password.reveal()).await?
-        {
+    if let Some(password) = &target.password
+        && login.accepted.contains(&MethodKind::Password)
+    {
+        let result = login
+            .handle
+            .authenticate_password(target.user.as_str(), password.reveal())
+            .await;
+        if let Attempt::In = login.judge(result, Some("password".to_owned()))? {
             return Ok(());
         }
+    }
+    // As with ssh's `BatchMode`, nobody is asked where a key should have done.
+    let prompts = login.target.password.is_some() || login.halfway;
+    if prompts
+        && login.accepted.contains(&MethodKind::KeyboardInteractive)
+        && let Attempt::In = login.with_prompts().await?
+    {
+        return Ok(());
     }
     Err(login.refused())
 }
@@ -79,8 +135,10 @@ impl Login<'_> {
         match result {
             Ok(AuthResult::Success) => Ok(Attempt::In),
             Ok(AuthResult::Failure {
-                remaining_methods, ..
+                remaining_methods,
+                partial_success,
             }) => {
+                self.halfway |= partial_success;
                 if !remaining_methods.is_empty() {
                     self.accepted = remaining_methods;
                 }
@@ -227,33 +285,57 @@ impl Login<'_> {
         Ok(Attempt::Next)
     }
 
-    async fn with_prompts(&mut self, password: &str) -> Result<Attempt, ConnectError> {
+    /// Answers a server's questions: the password where one is known, a person
+    /// for everything else.
+    async fn with_prompts(&mut self) -> Result<Attempt, ConnectError> {
         let user = self.target.user.as_str();
+        let mut password = self.target.password.as_ref();
         let mut reply = self
             .handle
             .authenticate_keyboard_interactive_start(user, None::<String>)
             .await;
         self.tried.push("keyboard-interactive".to_owned());
-        // A server may ask again and again; three rounds are enough.
-        for _ in 0..3 {
-            match reply {
-                Ok(KeyboardInteractiveAuthResponse::Success) => return Ok(Attempt::In),
-                Ok(KeyboardInteractiveAuthResponse::InfoRequest { prompts, .. }) => {
-                    let answers = prompts.iter().map(|_| password.to_owned()).collect();
-                    reply = self
-                        .handle
-                        .authenticate_keyboard_interactive_respond(answers)
-                        .await;
-                }
-                _ => break,
+        // A server may ask again and again.
+        for _ in 0..ROUNDS {
+            let Ok(KeyboardInteractiveAuthResponse::InfoRequest { prompts, .. }) = reply else {
+                break;
+            };
+            let mut answers = Vec::new();
+            for prompt in &prompts {
+                let known = password.take_if(|_| !prompt.echo);
+                answers.push(match known {
+                    Some(password) => password.reveal().to_owned(),
+                    None => {
+                        self.asked.store(true, Ordering::Relaxed);
+                        let answer = self.person.ask(self.target, &prompt.prompt, prompt.echo);
+                        let Some(answer) = answer.await else {
+                            return Err(self.unanswered(&prompt.prompt));
+                        };
+                        answer
+                    }
+                });
             }
+            reply = self
+                .handle
+                .authenticate_keyboard_interactive_respond(answers)
+                .await;
         }
-        Ok(
-            if matches!(reply, Ok(KeyboardInteractiveAuthResponse::Success)) {
-                Attempt::In
-            } else {
-                Attempt::Next
-            },
-        )
+        Ok(match reply {
+            Ok(KeyboardInteractiveAuthResponse::Success) => Attempt::In,
+            _ => Attempt::Next,
+        })
+    }
+
+    fn unanswered(&self, prompt: &str) -> ConnectError {
+        ConnectError::Handshake {
+            address: self.target.address.clone(),
+            port: self.target.port,
+            reason: format!(
+                "it asks {} '{}', and nobody is there to answer; run ocplay at a terminal, or let \
+                 this account in with a key alone",
+                self.target.user,
+                harmless(prompt).trim()
+            ),
+        }
     }
 }

@@ -35,6 +35,8 @@ impl Target {
         let on_file = options.config.lookup(&files, &query);
         let mut seen = HashSet::new();
         let mut road = None;
+        let mut forward = None;
+        let mut agent = options.agent_socket.clone();
         for wish in said.wishes.iter().chain(&on_file) {
             let name = &wish.0;
             let adds_up = matches!(&**name, "identityfile" | "certificatefile");
@@ -46,9 +48,26 @@ impl Target {
                 "proxyjump" | "proxycommand" => {
                     road.get_or_insert(wish);
                 }
-                _ => self.apply(wish, original, options)?,
+                "forwardagent" => forward = Some(&wish.1),
+                name => {
+                    self.apply(wish, original, options)?;
+                    if name == "identityagent" {
+                        agent = self.agent_socket.clone();
+                    }
+                }
             }
         }
+        self.forward_agent = match forward.map(String::as_str) {
+            None | Some("no") => None,
+            Some("yes") => agent,
+            Some(named) => match named.strip_prefix('$') {
+                Some(variable) => std::env::var_os(variable).map(PathBuf::from),
+                None => {
+                    let path = self.tokens(original, options).expand(named);
+                    Some(expand_home(&path, options))
+                }
+            },
+        };
         if self.default_keys {
             for name in ["id_ed25519", "id_ecdsa", "id_rsa"] {
                 self.keys.push(options.home.join(".ssh").join(name));
@@ -157,9 +176,10 @@ pub(super) fn is_known(name: &str) -> bool {
     WITH_EFFECT.contains(&name) || WITHOUT_EFFECT.contains(&name)
 }
 
-const WITH_EFFECT: [&str; 15] = [
+const WITH_EFFECT: [&str; 16] = [
     "certificatefile",
     "connecttimeout",
+    "forwardagent",
     "globalknownhostsfile",
     "hostkeyalias",
     "hostname",
@@ -176,7 +196,7 @@ const WITH_EFFECT: [&str; 15] = [
 ];
 
 /// These tune OpenSSH's own client; here they have nothing to do.
-const WITHOUT_EFFECT: [&str; 24] = [
+const WITHOUT_EFFECT: [&str; 23] = [
     "addkeystoagent",
     "addressfamily",
     "batchmode",
@@ -186,7 +206,6 @@ const WITHOUT_EFFECT: [&str; 24] = [
     "controlmaster",
     "controlpath",
     "controlpersist",
-    "forwardagent",
     "forwardx11",
     "gssapiauthentication",
     "hashknownhosts",

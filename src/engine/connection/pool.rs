@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::bootstrap::NotStarted;
+use super::login::Person;
 use super::{
     AgentBinary, Become, ConnectError, Kind, Link, Pipe, Road, Target, bootstrap, local, ssh,
 };
+use crate::event::Sink;
 
 /// How many times as long as for the connection is waited for a shell.
 const START_PATIENCE: u32 = 3;
@@ -16,6 +18,7 @@ const START_PATIENCE: u32 = 3;
 /// Connections of a run.
 pub struct Pool {
     agent: AgentBinary,
+    person: Person,
     hosts: Mutex<HashMap<Arc<str>, Arc<Host>>>,
     /// Connections that others go over, by user, address and port.
     jumps: Mutex<HashMap<(String, String, u16), Jump>>,
@@ -44,9 +47,10 @@ struct State {
 
 impl Pool {
     #[must_use]
-    pub fn new(agent: AgentBinary) -> Self {
+    pub fn new(agent: AgentBinary, events: Arc<dyn Sink>) -> Self {
         Self {
             agent,
+            person: Person::new(events),
             hosts: Mutex::default(),
             jumps: Mutex::default(),
         }
@@ -176,7 +180,7 @@ impl Pool {
             Road::Jump(hop) => Some(self.jump(hop).await?),
             Road::Direct | Road::Command(_) => None,
         };
-        ssh::Session::connect(target, via).await
+        ssh::Session::connect(target, via, &self.person).await
     }
 
     /// The connection to a jump host, shared by all that go over it. Boxed,

@@ -2,17 +2,20 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use russh::client;
 use russh::keys::{Algorithm, Certificate, HashAlg, PublicKeyOrCertificate};
-use russh::{ChannelMsg, Preferred};
+use russh::{Channel, ChannelMsg, Preferred};
 use tokio::io::{AsyncWriteExt, duplex};
+use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 
 use super::known_hosts::{self, KeyVerdict};
-use super::login::login;
+use super::login::{Person, login};
 use super::road::{self, Stream};
 use super::{ConnectError, HostKeyPolicy, Pipe, Road, Target};
 
@@ -26,6 +29,9 @@ const STRANGERS: usize = 10;
 const STRANGER_TIME: Duration = Duration::from_secs(2);
 /// And sooner for those at other servers.
 const CROWD_TIME: Duration = Duration::from_millis(250);
+/// How much longer a login may take when a person was asked; sshd itself waits
+/// two minutes (`LoginGraceTime`).
+const TYPING: Duration = Duration::from_secs(120);
 /// How often a server that hung up on a stranger is tried again.
 const ATTEMPTS: u32 = 6;
 
@@ -50,6 +56,8 @@ fn door(target: &Target) -> Arc<Semaphore> {
 /// An open connection; channels are cheap.
 pub(super) struct Session {
     handle: client::Handle<Verifier>,
+    /// Programs of the host may ask the controller's ssh-agent.
+    forwards: bool,
     /// The connection that this one goes over.
     _via: Option<Arc<Self>>,
 }
@@ -117,6 +125,29 @@ impl client::Handler for Verifier {
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         Ok(false)
     }
+
+    async fn server_channel_open_agent_forward(
+        &mut self,
+        channel: Channel<client::Msg>,
+        reply: client::ChannelOpenHandle,
+        _session: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        // Dropped, the handle says no: nobody allowed the host to ask.
+        if let Some(socket) = self.target.forward_agent.clone() {
+            reply.accept().await;
+            tokio::spawn(ask_agent(channel, socket));
+        }
+        Ok(())
+    }
+}
+
+/// Brings what a program of the host asks an ssh-agent to the agent itself.
+async fn ask_agent(channel: Channel<client::Msg>, socket: PathBuf) {
+    // Without an agent, or when it goes away, the channel ends.
+    if let Ok(mut agent) = UnixStream::connect(socket).await {
+        let mut asked = channel.into_stream();
+        drop(tokio::io::copy_bidirectional(&mut asked, &mut agent).await);
+    }
 }
 
 impl Verifier {
@@ -165,10 +196,11 @@ impl Session {
     pub(super) async fn connect(
         target: &Target,
         via: Option<Arc<Self>>,
+        person: &Person,
     ) -> Result<Self, ConnectError> {
         let mut wait = Duration::from_millis(100);
         for _ in 1..ATTEMPTS {
-            match Self::attempt(target, via.clone()).await {
+            match Self::attempt(target, via.clone(), person).await {
                 Err(ConnectError::HungUp { .. }) => {
                     tokio::time::sleep(wait + jitter(wait)).await;
                     wait *= 2;
@@ -176,10 +208,14 @@ impl Session {
                 other => return other,
             }
         }
-        Self::attempt(target, via).await
+        Self::attempt(target, via, person).await
     }
 
-    async fn attempt(target: &Target, via: Option<Arc<Self>>) -> Result<Self, ConnectError> {
+    async fn attempt(
+        target: &Target,
+        via: Option<Arc<Self>>,
+        person: &Person,
+    ) -> Result<Self, ConnectError> {
         let timeout = || ConnectError::Timeout {
             address: target.address.clone(),
             port: target.port,
@@ -197,7 +233,8 @@ impl Session {
             .map_err(|_| timeout())??;
         // A server may be slow to answer under load; the handshake gets more time.
         let limit = target.timeout.max(Duration::from_secs(10)) * 3;
-        let handshake = Self::handshake(target, stream, via);
+        let asked = AtomicBool::new(false);
+        let handshake = Self::handshake(target, stream, via, person, &asked);
         tokio::pin!(handshake);
         let limited = async {
             let door = door(target);
@@ -214,7 +251,15 @@ impl Session {
             drop(place);
             handshake.await
         };
-        tokio::time::timeout(limit, limited)
+        tokio::pin!(limited);
+        if let Ok(done) = tokio::time::timeout(limit, &mut limited).await {
+            return done;
+        }
+        // Somebody may be looking for their token.
+        if !asked.load(Ordering::Relaxed) {
+            return Err(timeout());
+        }
+        tokio::time::timeout(TYPING, limited)
             .await
             .map_err(|_| timeout())?
     }
@@ -243,6 +288,8 @@ impl Session {
         target: &Target,
         stream: Box<dyn Stream>,
         via: Option<Arc<Self>>,
+        person: &Person,
+        asked: &AtomicBool,
     ) -> Result<Self, ConnectError> {
         let name = match &target.host_key_alias {
             Some(alias) => alias.clone(),
@@ -275,8 +322,12 @@ impl Session {
                     .take();
                 refused.unwrap_or_else(|| strange(target, &error))
             })?;
-        login(&mut handle, target).await?;
-        Ok(Self { handle, _via: via })
+        login(&mut handle, target, person, asked).await?;
+        Ok(Self {
+            handle,
+            forwards: target.forward_agent.is_some(),
+            _via: via,
+        })
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -297,6 +348,9 @@ impl Session {
     pub(super) async fn exec(&self, command: &str) -> Result<Pipe, ConnectError> {
         let lost = |error: russh::Error| ConnectError::Lost(error.to_string());
         let channel = self.handle.channel_open_session().await.map_err(lost)?;
+        if self.forwards {
+            channel.agent_forward(false).await.map_err(lost)?;
+        }
         channel.exec(false, command).await.map_err(lost)?;
         let (mut incoming, outgoing) = channel.split();
         let (output, mut output_end) = duplex(PIPE_BUFFER);

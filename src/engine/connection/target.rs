@@ -78,6 +78,8 @@ pub struct Target {
     /// Keys that were not named by anybody may be missing.
     pub default_keys: bool,
     pub agent_socket: Option<PathBuf>,
+    /// The socket of an ssh-agent that programs of the host may ask.
+    pub forward_agent: Option<PathBuf>,
     /// Certificates to log in with, besides those that lie beside a key.
     pub certificates: Vec<PathBuf>,
     /// Opens keys that are encrypted.
@@ -222,6 +224,7 @@ impl Target {
             keys: Vec::new(),
             default_keys: true,
             agent_socket: options.agent_socket.clone(),
+            forward_agent: None,
             certificates: Vec::new(),
             passphrase: None,
             host_keys: options.host_keys.unwrap_or_default(),
