@@ -245,20 +245,16 @@ impl Catalogue {
 }
 
 /// Modules that content for Linux hosts uses and that are not there yet.
-const NOT_HERE: [&str; 15] = [
+const NOT_HERE: [&str; 11] = [
     "composer",
     "firewalld",
     "flatpak",
     "gluster_volume",
     "homebrew",
     "jenkins_plugin",
-    "openssl_certificate",
-    "openssl_csr",
-    "openssl_privatekey",
     "postgresql_db",
     "postgresql_privs",
     "postgresql_user",
-    "x509_certificate",
     "xml",
     "zfs",
 ];

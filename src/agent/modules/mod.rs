@@ -11,6 +11,7 @@ mod acts;
 mod execute;
 mod harness;
 mod http;
+mod made;
 mod openpgp;
 mod openstack;
 mod pattern;
@@ -136,6 +137,12 @@ modules! {
     mysql_user: MysqlUser,
     mysql_variables: MysqlVariables,
     npm: Npm,
+    openssl_csr: OpensslCsr,
+    openssl_csr_info: OpensslCsrInfo,
+    openssl_dhparam: OpensslDhparam,
+    openssl_privatekey: OpensslPrivatekey,
+    openssl_privatekey_info: OpensslPrivatekeyInfo,
+    openssl_publickey: OpensslPublickey,
     os_auth: OsAuth,
     os_image: OsImage,
     os_keystone_domain: OsKeystoneDomain,
@@ -182,6 +189,8 @@ modules! {
     uri: UriModule,
     user: User,
     wait_for: WaitFor,
+    x509_certificate: X509Certificate,
+    x509_certificate_info: X509CertificateInfo,
     yum_repository: YumRepository,
     zypper: Zypper,
 }
