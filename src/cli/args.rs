@@ -16,6 +16,8 @@ use crate::secrets::VaultArgs;
 /// shell.
 #[derive(Debug, Parser)]
 #[command(name = "ocplay", version, max_term_width = 100)]
+// A flag given twice is no mistake, as in Ansible.
+#[command(args_override_self = true)]
 #[command(
     after_help = "Exit codes: 0 all went well; 1 a mistake was found before any host was contacted; 2 a task failed on a host, or a wrong option; 4 a host could not be reached; 99 interrupted."
 )]

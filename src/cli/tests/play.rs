@@ -317,3 +317,16 @@ fn a_loop_is_done_in_its_order() {
     assert_eq!(host.read("/opt/lines"), order.join("\n") + "\n");
     assert_eq!(host.read("/opt/0") + &host.read("/opt/1"), "65");
 }
+
+#[test]
+fn a_flag_given_twice_is_no_mistake() {
+    let project = Project::new();
+    project.write("hosts.ini", "localhost ansible_connection=local\n");
+    project
+        .play(
+            "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - debug: {msg: 'a{{ a }} b{{ b }} {{ ansible_forks }}'}\n",
+            &["--diff", "--diff", "-f", "3", "-f", "4", "-e", "a=1", "-e", "b=2"],
+        )
+        .code(0)
+        .says(&["a1 b2 4"]);
+}
