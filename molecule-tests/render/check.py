@@ -17,6 +17,9 @@ sys.dont_write_bytecode = True
 import stand_in  # noqa: E402
 
 TABLES = json.load(open(os.path.join(HERE, "..", "stand-ins", "daemons.json")))
+# What no stand-in reads: the files of OpenStack's first release, which nothing here can run, and those of real programs
+# that work together by them.
+OPTIONS = json.load(open(os.path.join(HERE, "options.json")))
 
 # The seed's labels: contrail, openstack, node.
 LABELS = {
@@ -57,6 +60,16 @@ COMMANDS = {
     "webui-server": "/usr/bin/nodejs webServerStart.js",
 }
 
+# Behind a virtual address: the port there, and the service's own where it is shifted.
+BALANCER = {
+    "keystone-public": (5000, 6000), "keystone-admin": (35357, 35358), "glance-api": (9292, 9393), "cinder-api": (8776, 9776),
+    "nova-api": (8774, 9774), "nova-metadata": (8775, 9775), "novncproxy": (6080, 6999), "neutron-server": (9696, 9697),
+    "config-api": (8082, 9100), "discovery": (5998, 9110), "analytics-api": (8081, 9081),
+    "mariadb": (33306, 3306), "rabbitmq": (5673, 5672), "memcached": (11222, 11211),
+    # Not of the seed.
+    "placement-api": (8778, 9778),
+}
+
 # Paths whose loss would lose data: component, path in the container.
 PERSISTED = [("glance-api", "/var/lib/glance/images"), ("rabbitmq", "/var/lib/rabbitmq"), ("zookeeper", "/var/lib/zookeeper"),
              ("zookeeper", "/var/lib/kafka"), ("cassandra", "/var/lib/cassandra"), ("mariadb", "/var/lib/mysql"),
@@ -72,8 +85,70 @@ def javascript(text):
     return {"": options}
 
 
+def named(text):
+    """bind's grammar: blocks of statements, as "block.statement" and what it says."""
+    options = {}
+    for block, body in re.findall(r'^(\w+(?: "[\w-]+")?) \{\n(.*?)^\};', re.sub(r"//.*", "", text), re.M | re.S):
+        block = block.split()[-1].strip('"')
+        for statement in re.findall(r"\S.*?;(?=\s*(?:\n|$))", body if block != "controls" else body.replace("\n", " ").strip() + "\n"):
+            found = re.fullmatch(r"(listen-on port \d+|[\w-]+)\s+(.*);", statement.strip())
+            options[f"{block}.{found[1]}"] = " ".join(re.sub(r'[{};"]', " ", found[2]).split())
+    return {"": options}
+
+
+def plain(text):
+    """libvirt's grammar: names, and words, numbers or lists of words in quotes."""
+    options = {}
+    for name, value in re.findall(r"^(\w+) = (\[[^\]]*\]|.*)$", text, re.M):
+        options[name] = stand_in.ast.literal_eval(value)
+    return {"": options}
+
+
+def check_options(path):
+    """Holds a file against options.json; which release it is of, its component's command says."""
+    name = os.path.basename(path)
+    entry = json.load(open(os.path.join(os.path.dirname(path), "entry.json")))
+    kilo = entry["command"].startswith("/usr/bin/python ")
+    table = OPTIONS["both"].get(name) or (OPTIONS["kilo"].get(name) if kilo else None)
+    if table is None:
+        return
+    text = open(path).read()
+    read = named if "named" in name or "rndc" in name else plain if "" in table else None
+    stand_in.check(path, read(text) if read else stand_in.read_ini(text), table)
+
+
+def check_balancer(path):
+    """The balancer's ports, and those of the services behind it, are the pairs of the specification."""
+    text = open(path).read()
+    listens = re.findall(r"^listen (\S+)\n    bind \S+?:(\d+)[^\n]*\n(.*?)(?=^listen|\Z)", text, re.M | re.S)
+    shifted = any(name == "keystone-public" and f":{BALANCER['keystone-public'][1]} " in body for name, _, body in listens)
+    seen = set()
+    for name, port, body in listens:
+        name = name.removeprefix("public-")
+        if name.startswith("statistics-"):
+            continue
+        seen.add(name)
+        front, back = BALANCER[name]
+        if int(port) != front:
+            raise stand_in.Wrong(f"{path}: {name} is at {port}, wanted {front}")
+        for line in re.findall(r"^    server .*$", body, re.M):
+            wanted = back if shifted or name in ("mariadb", "rabbitmq", "memcached") else front
+            if f":{wanted} " not in line + " ":
+                raise stand_in.Wrong(f"{path}: behind {name} stands {line.strip()}, wanted port {wanted}")
+        if name in ("mariadb", "rabbitmq") and body.count(" backup") != body.count("    server ") - 1:
+            raise stand_in.Wrong(f"{path}: of {name} one is active")
+    if "keystone-public" not in seen or "mariadb" not in seen:
+        raise stand_in.Wrong(f"{path}: leads to {', '.join(sorted(seen))} only")
+
+
 def check_file(path):
     name = os.path.basename(path)
+    if name == "haproxy.cfg":
+        check_balancer(path)
+    if name == "snmp.conf" and "mibs +ALL" not in open(path).read().splitlines():
+        raise stand_in.Wrong(f"{path}: names of the MIBs are not read")
+    if name == "myid" and not open(path).read().strip().isdigit():
+        raise stand_in.Wrong(f"{path}: no number")
     if name in TABLES["files"]:
         sections = javascript(open(path).read()) if name.endswith(".js") else \
             stand_in.read_properties(open(path).read()) if name == "zoo.cfg" else stand_in.read_file(path)
@@ -91,6 +166,7 @@ def check_file(path):
             raise stand_in.Wrong(f"{path}: not rendered: {line.strip()}")
     if name.endswith((".conf", ".ini")) and re.match(r"^(#.*\n)*\[", open(path).read()) and "supervisord" not in name:
         stand_in.read_file(path)
+    check_options(path)
 
 
 def check_entry(path, entry):

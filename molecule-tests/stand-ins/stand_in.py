@@ -102,6 +102,8 @@ def fits(value, kind):
     kind = kind.removesuffix(" ?")
     text = str(value).lower() if isinstance(value, bool) else str(value)
     name, _, rest = kind.partition(" ")
+    if name == "like":
+        return None if re.fullmatch(rest.replace("IP", IP), text) else f"it is not like {rest}"
     if kind.startswith("="):
         return None if text == kind[1:] else f"'{kind[1:]}' is wanted"
     if name in ("space", "comma"):

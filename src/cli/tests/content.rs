@@ -16,6 +16,17 @@ fn tree() -> PathBuf {
 
 /// Renders an inventory of the tree into a folder of the project.
 fn render(project: &Project, inventory: &str, release: &str, driver: &str) -> PathBuf {
+    render_with(project, inventory, release, driver, "say=nothing")
+}
+
+/// The same, with more variables.
+fn render_with(
+    project: &Project,
+    inventory: &str,
+    release: &str,
+    driver: &str,
+    more: &str,
+) -> PathBuf {
     let root = project.path().join("rendered");
     let tree = tree();
     project
@@ -38,6 +49,8 @@ fn render(project: &Project, inventory: &str, release: &str, driver: &str) -> Pa
             &format!("network_driver={driver}"),
             "-e",
             &format!("render_root={}", root.display()),
+            "-e",
+            more,
         ])
         .current_dir(&tree)
         .output()
@@ -188,6 +201,54 @@ fn known_mistakes_are_found() {
             "nothing makes nova's database",
         ),
         (
+            "nova-api/nova.conf",
+            "default_tenant_id = default\n",
+            "",
+            "neutron.default_tenant_id is missing",
+        ),
+        (
+            "nova-compute/nova-compute.conf",
+            "qemu+tcp://%s/system",
+            "qemu+tcp://198.51.100.81/system",
+            "is wanted",
+        ),
+        (
+            "neutron-server/neutron.conf",
+            "username = neutron",
+            "identity_uri = http://198.51.100.71:35357",
+            "is no option of this daemon",
+        ),
+        (
+            "keystone/keystone.conf",
+            "198.51.100.71:3306/keystone",
+            "198.51.100.71:3306/nova",
+            "it is not like",
+        ),
+        (
+            "cinder-api/cinder.conf",
+            "rabbit_userid",
+            "rabbit_user",
+            "is no option of this daemon",
+        ),
+        (
+            "control-named/contrail-named.conf",
+            "port 8094",
+            "port 953",
+            "controls.inet",
+        ),
+        (
+            "libvirt/libvirtd.conf",
+            "listen_addr = \"198.51.100.81\"",
+            "listen_addr = \"any\"",
+            "it is no ip",
+        ),
+        (
+            "analytics-snmp/snmp.conf",
+            "mibs +ALL",
+            "mibs",
+            "names of the MIBs",
+        ),
+        (
             "rabbitmq/entry.json",
             "\"rabbit@",
             "\"made-up-rabbitmq-password@",
@@ -195,7 +256,7 @@ fn known_mistakes_are_found() {
         ),
     ];
     for (file, good, bad, words) in mistakes {
-        let host = if file.starts_with("nova-compute") {
+        let host = if file.starts_with("nova-compute") || file.starts_with("libvirt") {
             "cmp1"
         } else {
             "ctl1"
@@ -209,4 +270,75 @@ fn known_mistakes_are_found() {
         std::fs::write(&path, text).unwrap();
     }
     assert!(check(&folder, None).0);
+}
+
+/// Services that listen beside the virtual address on other ports, and balancing as a service: rendered and checked, too.
+#[test]
+fn shifted_ports_and_balancing_render() {
+    let project = Project::new();
+    let folder = render_with(
+        &project,
+        "three-controllers",
+        "kilo",
+        "contrail",
+        r#"{"ha_port_shift": true, "neutron_lbaas_enabled": true}"#,
+    );
+    let (well, words) = check(&folder, None);
+    assert!(well, "{words}");
+    assert!(
+        folder
+            .join("cmp1/vrouter-agent/contrail-lbaas-auth.conf")
+            .exists()
+    );
+    for (good, bad, words) in [
+        (":6000 check", ":5000 check", "wanted port 6000"),
+        (
+            "bind 198.51.100.200:9696",
+            "bind 198.51.100.200:9697",
+            "wanted 9696",
+        ),
+        (" backup\n", "\n", "one is active"),
+    ] {
+        let path = folder.join("ctl1/haproxy/haproxy.cfg");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(good), "no {good} in {text}");
+        std::fs::write(&path, text.replacen(good, bad, 1)).unwrap();
+        let (well, said) = check(&folder, None);
+        assert!(!well && said.contains(words), "{bad}: {said}");
+        std::fs::write(&path, text).unwrap();
+    }
+}
+
+/// The output of tasks with secrets is hidden; why one failed is said by the rescue beside it, and no secret with it.
+#[test]
+fn a_hidden_failure_says_why_and_no_secret() {
+    let project = Project::new();
+    project.write(
+        "why.yml",
+        r#"
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  vars: { vault_rabbitmq_password: s3cret+word, vault_redis_password: other }
+  roles: [components]
+  tasks:
+    - block:
+        - name: somebody is asked
+          command: sh -c 'echo no room for {{ item }} >&2; exit 3'
+          loop: [s3cret+word, other]
+          no_log: true
+      rescue:
+        - fail: { msg: "{{ failed_because }}" }
+"#,
+    );
+    let output = project
+        .command(&["run", "why.yml", "-e", "data_ip=127.0.0.1"])
+        .env("ANSIBLE_ROLES_PATH", tree().join("roles"))
+        .output()
+        .unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(2), "{out}");
+    let reason = "somebody is asked: non-zero return code; no room for (hidden)";
+    assert!(out.contains(reason), "{out}");
+    assert!(!out.contains("s3cret"), "{out}");
 }
