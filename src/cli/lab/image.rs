@@ -1,5 +1,6 @@
 //! The cached root filesystem and the host image made from it.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -35,6 +36,23 @@ pub(super) const HOST: &str = "ocplay-lab/host";
 /// The folder that every host sees at `/var/cache/ocplay`.
 pub(super) fn shared(lab: &Lab) -> PathBuf {
     lab.cache.join("shared")
+}
+
+/// Waits until no other lab makes what all of them have in common, and keeps
+/// others from it until the file is dropped.
+pub(super) fn hold(lab: &Lab, out: &mut dyn Write) -> Outcome<File> {
+    shell::make_folder(&lab.cache)?;
+    let path = lab.cache.join("lock");
+    let cannot = |error| problem(format!("{} cannot be locked: {error}", path.display()));
+    let file = File::create(&path).map_err(cannot)?;
+    if file.try_lock().is_err() {
+        say(
+            out,
+            "cache: another lab is coming up and makes base or host image; waiting for it",
+        )?;
+        file.lock().map_err(cannot)?;
+    }
+    Ok(file)
 }
 
 /// The root filesystem, made by debootstrap once and kept.

@@ -168,6 +168,7 @@ pub(crate) fn raise(lab: &Lab, fresh: bool, out: &mut dyn Write) -> Outcome {
     } else {
         // What a crash or a reboot left behind would only be in the way.
         engine.remove()?;
+        let cache = image::hold(lab, out)?;
         let base = image::base(lab, fresh, out)?;
         lab.make_folders()?;
         if let Err(problem) = engine.start() {
@@ -180,6 +181,7 @@ pub(crate) fn raise(lab: &Lab, fresh: bool, out: &mut dyn Write) -> Outcome {
         }
         say(out, "engine: running")?;
         image::host(lab, &engine, &base, fresh, out)?;
+        drop(cache);
     }
     lab.make_keys()?;
     let mut started = host::start_all(lab, &engine)?;
