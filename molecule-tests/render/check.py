@@ -184,6 +184,8 @@ def check_entry(path, entry):
     for text in shown:
         if "made-up" in text:
             raise stand_in.Wrong(f"{path}: a secret in a command line or an environment: {text}")
+    if command.startswith("uwsgi") and ('--add-header "Connection: close"' not in command or "--harakiri" not in command or "--threads" in command):
+        raise stand_in.Wrong(f"{path}: a server that ends connections without a word, or whose threads wait for each other")
     if "latest" in json.dumps(entry["image"]):
         raise stand_in.Wrong(f"{path}: an image of no certain version")
     if name in ("control-dns", "control-named"):
