@@ -163,3 +163,31 @@ fn a_host_without_libc() {
     drop(ran);
     assert_eq!(host.read("/bb/etc/made"), "made inside\n");
 }
+
+/// The agent came with the umask of the script that brings it, 077: what
+/// commands made was their user's alone, and so were files without a mode.
+#[test]
+fn new_files_get_the_umask_of_the_login() {
+    let host = Host::start();
+    let project = Project::with_host(&host, "tester");
+    let play = "
+- hosts: all
+  gather_facts: false
+  tasks:
+    - command: sh -c umask
+      register: own
+    - copy: {content: x, dest: ~/plain}
+    - stat: {path: ~/plain}
+      register: plain
+    - assert:
+        that:
+          - own.stdout == '0022'
+          - plain.stat.mode == '0644'
+";
+    // The agent is sent first, then it is there.
+    project.play(play, &[]).code(0);
+    project.play(play, &[]).code(0);
+    let folder = host.file("/home/tester/.cache/ocplay");
+    let mode = std::fs::metadata(folder).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}

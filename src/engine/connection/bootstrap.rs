@@ -68,7 +68,9 @@ fn script(agent: &AgentBinary, fresh: bool) -> String {
     let own = r#""${XDG_CACHE_HOME:-$HOME/.cache}/ocplay" "$HOME/.ocplay""#;
     // `U` makes folders outside the home the user's own.
     let others = "/var/tmp/ocplay-$U /tmp/ocplay-$U /dev/shm/ocplay-$U";
-    let mut lines = vec!["umask 077; E=".to_owned()];
+    // What the script makes is the user's alone; the agent keeps the umask of
+    // the login, which is that of every command and file of a task.
+    let mut lines = vec!["E=".to_owned()];
     if !fresh {
         // Already there: start it, without any other program. Its name holds
         // its hash; nobody but the user can have written it.
@@ -88,8 +90,8 @@ fn script(agent: &AgentBinary, fresh: bool) -> String {
         "case $(xz --version 2>/dev/null) in *liblzma*) M=xz; C=\"xz -dc\";; esac".to_owned(),
         // Receive it into the first folder that takes it and lets it run. What
         // a failed attempt did not read is read away, the next asks anew.
-        format!("for D in \"$@\"; do if mkdir -p \"$D\" 2>/dev/null && [ -O \"$D\" ] && [ -w \"$D\" ] && [ ! -L \"$D\" ]; then P=$D/.new-$$; F=$D/agent-{sha256}; printf \"\\n{WANTED}%s>\\n\" $M; read -r K"),
-        "R=$( { head -c $K | { $C >\"$P\" || { cat >/dev/null; false; }; }; } 2>&1 ) && chmod 700 \"$P\" && R=$(\"$P\" --probe 2>&1) && mv -f \"$P\" \"$F\" && exec \"$F\"".to_owned(),
+        format!("for D in \"$@\"; do if (umask 077; mkdir -p \"$D\") 2>/dev/null && [ -O \"$D\" ] && [ -w \"$D\" ] && [ ! -L \"$D\" ]; then P=$D/.new-$$; F=$D/agent-{sha256}; printf \"\\n{WANTED}%s>\\n\" $M; read -r K"),
+        "R=$( umask 077; { head -c $K | { $C >\"$P\" || { cat >/dev/null; false; }; }; } 2>&1 ) && chmod 700 \"$P\" && R=$(\"$P\" --probe 2>&1) && mv -f \"$P\" \"$F\" && exec \"$F\"".to_owned(),
         "rm -f \"$P\"; E=\"$E $D: ${R:-cannot be written or run};\"; else E=\"$E $D: not writable;\"; fi; done".to_owned(),
         format!("printf \"\\n{FAILED}%s\\n\" \"$(echo $E)\"; exit 1"),
     ]);
