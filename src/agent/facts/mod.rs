@@ -199,6 +199,11 @@ pub(crate) fn gather(
         }
     }
     let mut facts = gather.facts;
+    facts.insert(
+        "gather_subset".to_owned(),
+        subsets.iter().cloned().collect(),
+    );
+    facts.insert("module_setup".to_owned(), Value::Bool(true));
     let filters: Vec<&String> = filters.iter().filter(|filter| !filter.is_empty()).collect();
     if !filters.is_empty() {
         facts.retain(|name, _| {
@@ -208,11 +213,6 @@ pub(crate) fn gather(
                 .any(|filter| glob::matches(filter, name) || glob::matches(filter, short))
         });
     }
-    facts.insert(
-        "gather_subset".to_owned(),
-        subsets.iter().cloned().collect(),
-    );
-    facts.insert("module_setup".to_owned(), Value::Bool(true));
     Ok(facts)
 }
 

@@ -40,6 +40,7 @@ impl Module for Apk {
             }
         }
         let wish = Wish {
+            global: Vec::new(),
             manager: "apk",
             names: &args.name,
             state: state_of(&args.state)?,

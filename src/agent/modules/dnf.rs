@@ -110,6 +110,7 @@ impl Module for Dnf {
             .cloned()
             .collect();
         let wish = Wish {
+            global: Vec::new(),
             manager,
             names: &names,
             state: match args.state {

@@ -67,7 +67,7 @@ openstack_arguments! {
         tags: Vec<String> = Vec::new(),
         /// Volume to make it of. Not supported.
         volume: Option<String>,
-        /// Upload in the newer way. Not supported; the plain way always works.
+        /// Upload in the newer way. Refused where it is true; the plain way always works.
         use_import: Option<bool>,
         /// How the cloud brings it itself.
         import_method: Option<Import>,
@@ -97,6 +97,12 @@ impl Module for OsImage {
     fn check(args: &Args, look: &Look) -> Result<Verdict<Acts>, Failure> {
         if args.volume.is_some() {
             return Err("volume is not supported; make the image with the command module".into());
+        }
+        if args.use_import == Some(true) {
+            return Err(
+                "use_import is not supported; leave it out: the plain upload works everywhere"
+                    .into(),
+            );
         }
         let cloud = args.connect(look)?;
         let name = args.name.as_str();
@@ -230,6 +236,14 @@ fn create(
             file.display()
         )));
     }
+    let empty = args.filename.is_none() && args.import_method.is_none();
+    if args.state == State::Inactive && empty {
+        return Err(
+            "an image with nothing in it cannot be inactive; give filename, or import_method and \
+             uri"
+            .into(),
+        );
+    }
     fields.insert("name".to_owned(), args.name.as_str().into());
     fields.insert("disk_format".to_owned(), args.disk_format.as_str().into());
     fields.insert(
@@ -243,7 +257,9 @@ fn create(
     acts.diff(ocplay_protocol::Diff::data(&Value::Null, &body));
     let (file, uri, method) = (args.filename.clone(), args.uri.clone(), args.import_method);
     let what = format!("create the image {}", args.name);
-    let (wait, limit) = (args.wait, args.timeout);
+    let inactive = args.state == State::Inactive;
+    // What is not there yet cannot be switched off.
+    let (wait, limit) = (args.wait || inactive, args.timeout);
     acts.body(move |touch| {
         let mut image = cloud.tell("POST", "image", "/images", Some(&body), &what)?;
         let path = format!("/images/{}", image["id"].as_str().unwrap_or_default());
@@ -274,8 +290,25 @@ fn create(
             std::time::Instant::now() + std::time::Duration::from_secs(limit.max(1).unsigned_abs());
         loop {
             image = cloud.get("image", &path)?.unwrap_or_default();
-            let done = matches!(image["status"].as_str(), Some("active" | "killed"));
-            if done || !wait || std::time::Instant::now() > end {
+            let status = image["status"].as_str().unwrap_or_default();
+            if status == "killed" {
+                return Err(Failure::new(format!(
+                    "cannot {what}: the service could not take its content in (status killed)"
+                )));
+            }
+            let late = std::time::Instant::now() > end;
+            if status == "active" && inactive {
+                let path = format!("{path}/actions/deactivate");
+                cloud.tell("POST", "image", &path, None, &what)?;
+                image["status"] = "deactivated".into();
+                return Ok(Return::new().with("image", image));
+            }
+            if late && inactive {
+                return Err(Failure::new(format!(
+                    "the image is still {status} after {limit} s: it was not made inactive"
+                )));
+            }
+            if status == "active" || !wait || late {
                 return Ok(Return::new().with("image", image));
             }
             touch.sleep(std::time::Duration::from_secs(1))?;

@@ -34,7 +34,7 @@ openstack_arguments! {
         rxtx_factor: Option<f64>,
         /// All projects may use it.
         is_public: Option<bool>,
-        /// Description.
+        /// Description; needs a compute service of Queens or later.
         description: Option<String>,
         /// Further properties.
         extra_specs: Option<Map<String, Value>>,
@@ -44,6 +44,9 @@ openstack_arguments! {
 }
 
 pub(super) struct OsNovaFlavor;
+
+/// The version of the compute service from which on sizes have descriptions.
+const DESCRIBED: &str = "2.55";
 
 fn find(cloud: &Cloud, args: &Args) -> Result<Option<Value>, Failure> {
     let list = cloud
@@ -67,7 +70,6 @@ fn wanted(args: &Args) -> Map<String, Value> {
         ("swap", json!(args.swap)),
         ("rxtx_factor", json!(args.rxtx_factor)),
         ("os-flavor-access:is_public", json!(args.is_public)),
-        ("description", json!(args.description)),
     ]
     .into_iter()
     .filter(|(_, value)| !value.is_null())
@@ -98,7 +100,10 @@ impl Module for OsNovaFlavor {
                 "state is present but all of the following are missing: ram, vcpus, disk".into(),
             );
         }
-        let cloud = args.connect(look)?;
+        let mut cloud = args.connect(look)?;
+        if args.description.is_some() {
+            cloud = cloud.compute_at(DESCRIBED);
+        }
         let found = find(&cloud, args)?;
         let mut acts = Acts::new(Return::new().maybe("flavor", found.clone()));
         let id = |flavor: &Value| flavor["id"].as_str().unwrap_or_default().to_owned();
@@ -154,16 +159,25 @@ impl Module for OsNovaFlavor {
             .filter(|(key, value)| is.get(*key) != Some(value))
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
-        if !anew && surplus.is_empty() && missing.is_empty() {
+        // The one field that can be changed.
+        let described = args.description.clone().filter(|text| {
+            found
+                .as_ref()
+                .is_none_or(|found| found["description"] != text.as_str())
+        });
+        if !anew && surplus.is_empty() && missing.is_empty() && described.is_none() {
             return Ok(acts.verdict());
         }
         let mut shown = wanted.clone();
+        if let Some(text) = &args.description {
+            shown.insert("description".to_owned(), text.as_str().into());
+        }
         shown.insert("extra_specs".to_owned(), Value::Object(specs));
         acts.diff(ocplay_protocol::Diff::data(
             &found.clone().unwrap_or_default(),
             &Value::Object(shown),
         ));
-        let number = args.id.clone();
+        let (number, text) = (args.id.clone(), args.description.clone());
         acts.body(move |_| {
             let what = format!("create the flavor {name}");
             let mut flavor = found.clone().unwrap_or_default();
@@ -173,15 +187,20 @@ impl Module for OsNovaFlavor {
                     cloud.tell("DELETE", "compute", &path, None, &what)?;
                 }
                 let mut body = wanted;
-                // The service keeps the field of old; its interface refuses a
-                // description before its version 2.55.
-                body.remove("description");
+                if let Some(text) = &text {
+                    body.insert("description".to_owned(), text.as_str().into());
+                }
                 body.insert(
                     "id".to_owned(),
                     json!(number.unwrap_or_else(|| "auto".to_owned())),
                 );
                 let body = json!({ "flavor": body });
                 let answer = cloud.tell("POST", "compute", "/flavors", Some(&body), &what)?;
+                flavor = answer["flavor"].clone();
+            } else if let Some(text) = &described {
+                let path = format!("/flavors/{}", id(&flavor));
+                let body = json!({"flavor": {"description": text}});
+                let answer = cloud.tell("PUT", "compute", &path, Some(&body), &what)?;
                 flavor = answer["flavor"].clone();
             }
             let path = format!("/flavors/{}/os-extra_specs", id(&flavor));

@@ -73,6 +73,9 @@ pub(super) struct Change {
     command: Option<Command>,
     names: Vec<String>,
     verb: &'static str,
+    /// Calls whose answers tell whether something has changed, where the call
+    /// itself is made in any case.
+    compared: Vec<Command>,
 }
 
 /// What is wanted of a package manager; also built by the modules that are
@@ -83,6 +86,8 @@ pub(super) struct Wish<'a> {
     pub(super) state: State,
     /// Further words for the calls that change something.
     pub(super) options: Vec<String>,
+    /// Words that stand before what is to be done.
+    pub(super) global: Vec<String>,
     pub(super) refresh: bool,
     /// Upgrade whatever can be.
     pub(super) everything: bool,
@@ -100,105 +105,164 @@ struct Manager {
     name: &'static str,
     /// Succeeds for an installed package.
     query: &'static [&'static str],
+    /// Lists all packages with their versions.
+    all: &'static [&'static str],
     install: &'static [&'static str],
     upgrade: &'static [&'static str],
     remove: &'static [&'static str],
-    /// Succeeds, or with 100, tells of an upgrade.
-    outdated: &'static [&'static str],
+    outdated: Outdated,
     /// Fetches the lists of packages.
     refresh: &'static [&'static str],
     /// Upgrades everything.
     everything: &'static [&'static str],
 }
 
+/// How a package manager tells of upgrades: of all, or of a package named last.
+enum Outdated {
+    /// Ends with 100.
+    Code100(&'static [&'static str]),
+    /// Says something.
+    Says(&'static [&'static str]),
+    /// Lists all in XML, whatever is named.
+    Lists(&'static [&'static str]),
+    /// It does not: versions are compared before and after.
+    Unknown,
+}
+
+impl Outdated {
+    /// Whether there is an upgrade for a package, or for any.
+    fn tells(&self, name: Option<&str>, look: &Look) -> Result<bool, Failure> {
+        Ok(match self {
+            Self::Code100(words) => look.query(words.iter().copied().chain(name))?.code == 100,
+            Self::Says(words) => {
+                let output = look.query(words.iter().copied().chain(name))?;
+                !output.stdout.trim_ascii().is_empty()
+            }
+            Self::Lists(words) => {
+                let output = look.query(words.iter().copied())?;
+                if !output.ok() {
+                    let message = format!("cannot list upgrades: {}", output.complaint());
+                    return Err(output.failure(message));
+                }
+                listed(&output.out(), name)
+            }
+            Self::Unknown => true,
+        })
+    }
+}
+
+/// Whether zypper's list of updates holds a package, or any.
+fn listed(xml: &str, name: Option<&str>) -> bool {
+    let mut updates = xml.split("<update ").skip(1);
+    match name {
+        Some(name) => updates.any(|update| update.contains(&format!(" name=\"{name}\""))),
+        None => updates.next().is_some(),
+    }
+}
+
 const MANAGERS: &[Manager] = &[
     Manager {
         name: "dnf",
+        all: &["rpm", "-qa"],
         query: &["rpm", "-q", "--whatprovides"],
         install: &["dnf", "-y", "install"],
         upgrade: &["dnf", "-y", "install", "--best"],
         remove: &["dnf", "-y", "remove"],
-        outdated: &["dnf", "-q", "check-update"],
+        outdated: Outdated::Code100(&["dnf", "-q", "check-update"]),
         refresh: &["dnf", "-q", "makecache"],
         everything: &["dnf", "-y", "upgrade"],
     },
     Manager {
         name: "dnf5",
+        all: &["rpm", "-qa"],
         query: &["rpm", "-q", "--whatprovides"],
         install: &["dnf5", "-y", "install"],
         upgrade: &["dnf5", "-y", "install", "--best"],
         remove: &["dnf5", "-y", "remove"],
-        outdated: &["dnf5", "-q", "check-upgrade"],
+        outdated: Outdated::Code100(&["dnf5", "-q", "check-upgrade"]),
         refresh: &["dnf5", "-q", "makecache"],
         everything: &["dnf5", "-y", "upgrade"],
     },
     Manager {
         name: "microdnf",
+        all: &["rpm", "-qa"],
         query: &["rpm", "-q", "--whatprovides"],
         install: &["microdnf", "-y", "install"],
         upgrade: &["microdnf", "-y", "upgrade"],
         remove: &["microdnf", "-y", "remove"],
-        outdated: &[],
+        outdated: Outdated::Unknown,
         refresh: &["microdnf", "makecache"],
         everything: &["microdnf", "-y", "upgrade"],
     },
     Manager {
         name: "yum",
+        all: &["rpm", "-qa"],
         query: &["rpm", "-q", "--whatprovides"],
         install: &["yum", "-y", "install"],
         upgrade: &["yum", "-y", "install"],
         remove: &["yum", "-y", "remove"],
-        outdated: &["yum", "-q", "check-update"],
+        outdated: Outdated::Code100(&["yum", "-q", "check-update"]),
         refresh: &["yum", "-q", "makecache"],
         everything: &["yum", "-y", "update"],
     },
     Manager {
         name: "zypper",
+        all: &["rpm", "-qa"],
         query: &["rpm", "-q", "--whatprovides"],
         install: &["zypper", "--non-interactive", "install"],
         upgrade: &["zypper", "--non-interactive", "install"],
         remove: &["zypper", "--non-interactive", "remove"],
-        outdated: &[],
+        outdated: Outdated::Lists(&[
+            "zypper",
+            "--non-interactive",
+            "--quiet",
+            "--xmlout",
+            "list-updates",
+        ]),
         refresh: &["zypper", "--non-interactive", "refresh"],
         everything: &["zypper", "--non-interactive", "update"],
     },
     Manager {
         name: "apk",
+        all: &["apk", "info", "-v"],
         query: &["apk", "info", "-e"],
         install: &["apk", "add"],
         upgrade: &["apk", "add", "--upgrade"],
         remove: &["apk", "del"],
-        outdated: &[],
+        outdated: Outdated::Says(&["apk", "version", "--quiet", "--limit", "<"]),
         refresh: &["apk", "update"],
         everything: &["apk", "upgrade"],
     },
     Manager {
         name: "pacman",
+        all: &["pacman", "-Q"],
         query: &["pacman", "-Q"],
         install: &["pacman", "--noconfirm", "--needed", "-S"],
         upgrade: &["pacman", "--noconfirm", "-S"],
         remove: &["pacman", "--noconfirm", "-R"],
-        outdated: &[],
+        outdated: Outdated::Says(&["pacman", "-Qu"]),
         refresh: &["pacman", "-Sy"],
         everything: &["pacman", "--noconfirm", "-Su"],
     },
     Manager {
         name: "xbps",
+        all: &["xbps-query", "-l"],
         query: &["xbps-query"],
         install: &["xbps-install", "-y"],
         upgrade: &["xbps-install", "-yu"],
         remove: &["xbps-remove", "-y"],
-        outdated: &[],
+        outdated: Outdated::Unknown,
         refresh: &["xbps-install", "-S"],
         everything: &["xbps-install", "-yu"],
     },
     Manager {
         name: "opkg",
+        all: &["opkg", "list-installed"],
         query: &["opkg", "status"],
         install: &["opkg", "install"],
         upgrade: &["opkg", "upgrade"],
         remove: &["opkg", "remove"],
-        outdated: &[],
+        outdated: Outdated::Unknown,
         refresh: &["opkg", "update"],
         everything: &["opkg", "upgrade"],
     },
@@ -323,6 +387,7 @@ impl Module for Package {
             options.push("--oldpackage".to_owned());
         }
         let wish = Wish {
+            global: Vec::new(),
             manager: used,
             names: &args.name,
             state,
@@ -373,7 +438,16 @@ impl Change {
             return Ok(result.with("results", self.names).changed(false));
         };
         let what = format!("{} {}", self.verb, self.names.join(", "));
+        let versions = |look: &Look| -> Result<Vec<Vec<u8>>, Failure> {
+            let answers = self.compared.iter().map(|call| look.ask(call));
+            answers.map(|answer| Ok(answer?.stdout)).collect()
+        };
+        let before = versions(touch)?;
         let output = touch.must(command, &what)?;
+        let result = match self.compared.is_empty() {
+            true => result,
+            false => result.changed(before != versions(touch)?),
+        };
         Ok(result
             .with("results", self.names)
             .with("stdout", output.out())
@@ -393,6 +467,12 @@ pub(super) fn decide(wish: &Wish<'_>, look: &Look) -> Result<Verdict<Change>, Fa
                 wish.manager
             ))
         })?;
+    // Lists that are fetched first may hold what today's do not.
+    let unknown = match manager.outdated {
+        Outdated::Unknown => true,
+        Outdated::Says(_) => wish.refresh,
+        Outdated::Code100(_) | Outdated::Lists(_) => false,
+    };
     let mut names = Vec::new();
     let mut newer = Vec::new();
     for name in wish.names.iter().filter(|name| !name.is_empty()) {
@@ -404,10 +484,8 @@ pub(super) fn decide(wish: &Wish<'_>, look: &Look) -> Result<Verdict<Change>, Fa
             (State::Present, false) | (State::Latest, false) | (State::Absent, true) => {
                 names.push(name.clone());
             }
-            (State::Latest, true) if manager.outdated.is_empty() => newer.push(name.clone()),
             (State::Latest, true) => {
-                let words = manager.outdated.iter().copied().chain([name.as_str()]);
-                if look.query(words)?.code == 100 {
+                if unknown || manager.outdated.tells(Some(name), look)? {
                     newer.push(name.clone());
                 }
             }
@@ -420,6 +498,14 @@ pub(super) fn decide(wish: &Wish<'_>, look: &Look) -> Result<Verdict<Change>, Fa
         State::Latest if newer.is_empty() => ("install", manager.install),
         State::Latest => ("upgrade", manager.upgrade),
     };
+    let mut compared = Vec::new();
+    if unknown && names.is_empty() {
+        compared.extend(
+            newer
+                .iter()
+                .map(|name| Command::new(manager.query.iter().copied().chain([name.as_str()]))),
+        );
+    }
     names.append(&mut newer);
     let words = |prefix: &[&str]| -> Vec<String> {
         let prefix = prefix.iter().map(|word| (*word).to_owned());
@@ -428,14 +514,14 @@ pub(super) fn decide(wish: &Wish<'_>, look: &Look) -> Result<Verdict<Change>, Fa
     let mut command = None;
     if !names.is_empty() {
         let mut argv = words(prefix);
+        argv.splice(1..1, wish.global.iter().cloned());
         argv.extend(names.iter().cloned());
         command = Some(Command::new(argv));
     } else if wish.everything {
-        let outdated = match manager.outdated {
-            [] => true,
-            outdated => look.query(outdated.iter().copied())?.code == 100,
-        };
-        if outdated {
+        if unknown {
+            compared.push(Command::new(manager.all.iter().copied()));
+        }
+        if unknown || manager.outdated.tells(None, look)? {
             names.push("*".to_owned());
             command = Some(Command::new(words(manager.everything)));
         }
@@ -459,6 +545,7 @@ pub(super) fn decide(wish: &Wish<'_>, look: &Look) -> Result<Verdict<Change>, Fa
         command,
         names,
         verb,
+        compared,
     };
     Ok(Verdict::Change(change, result))
 }
@@ -481,3 +568,28 @@ macro_rules! one_manager {
     };
 }
 pub(super) use one_manager;
+
+#[cfg(test)]
+mod tests {
+    use super::listed;
+
+    /// In the form of zypper 1.14: an empty list was recorded, the entry is from its description.
+    #[test]
+    fn zypper_lists_updates() {
+        let some = r#"<?xml version='1.0'?>
+<stream>
+<update-status version="0.6">
+<update-list>
+  <update kind="package" name="mod-rpm-late" edition="2-1" arch="noarch" edition-old="1-1" >
+<summary>a package to try on</summary>
+</update>
+</update-list>
+</update-status>
+</stream>"#;
+        assert!(listed(some, Some("mod-rpm-late")) && listed(some, None));
+        assert!(!listed(some, Some("mod-rpm")));
+        let none =
+            "<update-status version=\"0.6\">\n<update-list>\n</update-list>\n</update-status>";
+        assert!(!listed(none, None));
+    }
+}

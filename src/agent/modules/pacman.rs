@@ -35,6 +35,7 @@ impl Module for Pacman {
         let mut options = Vec::new();
         for (word, wanted) in [
             ("--nodeps", args.force && args.state == "absent"),
+            ("--overwrite=*", args.force && args.state != "absent"),
             ("--recursive", args.recurse && args.state == "absent"),
             ("--nosave", args.remove_nosave && args.state == "absent"),
         ] {
@@ -43,6 +44,7 @@ impl Module for Pacman {
             }
         }
         let wish = Wish {
+            global: Vec::new(),
             manager: "pacman",
             names: &args.name,
             state: state_of(&args.state)?,

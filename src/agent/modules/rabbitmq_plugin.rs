@@ -41,8 +41,8 @@ fn enabled(look: &Look, program: &str) -> Result<Vec<String>, Failure> {
         program,
         "list",
         "--quiet",
-        "--explicitly-enabled",
-        "--offline",
+        // By its short name: the long one is not the same in all releases.
+        "-E",
         "--formatter",
         "json",
     ];

@@ -25,7 +25,7 @@ ocplay_protocol::arguments! {
         update_cache: bool ["refresh"] = false,
         /// Allow an older version to replace a newer one.
         oldpackage: bool = false,
-        /// Accept licences.
+        /// Take in new signing keys without asking.
         auto_import_keys: bool = false,
         /// Remove what nothing needs any more.
         clean_deps: bool = false,
@@ -42,16 +42,17 @@ impl Module for Zypper {
     fn check(args: &Args, look: &Look) -> Result<Verdict<Self::Plan>, Failure> {
         let mut options = Vec::new();
         for (word, wanted) in [
-            ("--no-gpg-checks", args.disable_gpg_check),
             (
                 "--no-recommends",
                 args.disable_recommends && args.state != "absent",
             ),
-            ("--force", args.force),
+            ("--force", args.force && args.state != "absent"),
             ("--force-resolution", args.force_resolution),
-            ("--replacefiles", args.replacefiles),
-            ("--oldpackage", args.oldpackage),
-            ("--gpg-auto-import-keys", args.auto_import_keys),
+            (
+                "--replacefiles",
+                args.replacefiles && args.state != "absent",
+            ),
+            ("--oldpackage", args.oldpackage && args.state != "absent"),
             ("--clean-deps", args.clean_deps && args.state == "absent"),
         ] {
             if wanted {
@@ -59,6 +60,14 @@ impl Module for Zypper {
             }
         }
         let wish = Wish {
+            global: [
+                ("--no-gpg-checks", args.disable_gpg_check),
+                ("--gpg-auto-import-keys", args.auto_import_keys),
+            ]
+            .into_iter()
+            .filter(|(_, wanted)| *wanted)
+            .map(|(word, _)| word.to_owned())
+            .collect(),
             manager: "zypper",
             names: &args.name,
             state: state_of(&args.state)?,

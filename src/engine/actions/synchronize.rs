@@ -166,8 +166,12 @@ pub(super) async fn run(call: &Call<'_>) -> ActionOutcome {
             Mode::Pull => src = far(&src),
         }
     }
-    let sudo = becoming.map(|becoming| becoming.user);
-    let argv = line(&args, &host, sudo.as_deref(), settings.check, &src, &dest);
+    // Between two folders of one host it is rsync itself that becomes another user.
+    let (here, there) = match same {
+        true => (becoming, None),
+        false => (None, becoming.map(|becoming| becoming.user)),
+    };
+    let argv = line(&args, &host, there.as_deref(), settings.check, &src, &dest);
     let request = Request {
         task: 0,
         heard: 0,
@@ -180,7 +184,7 @@ pub(super) async fn run(call: &Call<'_>) -> ActionOutcome {
         blobs: Vec::new(),
         detached: None,
     };
-    let link = match call.shared.pool.link(&worker, &runner, None).await {
+    let link = match call.shared.pool.link(&worker, &runner, here.as_ref()).await {
         Ok(link) => link,
         Err(error) => return refusal(&error),
     };

@@ -60,6 +60,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             thing = store["images"][parts[-2]]
             thing.update(size=len(data), status="active")
             return self.answer(204)
+        if image and "actions" in parts:
+            wanted = {"deactivate": "deactivated", "reactivate": "active"}[parts[-1]]
+            store["images"][parts[-3]]["status"] = wanted
+            return self.answer(204)
+        # Descriptions of flavors are known from this version on.
+        known = self.headers.get("OpenStack-API-Version") == "compute 2.55"
+        if parts[0] == "nova" and b'"description"' in data and not known:
+            return self.answer(400, {"badRequest": {"message": "description was unexpected"}})
         specs = "os-extra_specs" in parts
         name = "images" if image else parts[1] if parts[0] != "net" else parts[2]
         all_ = store.setdefault(name, {})
@@ -78,7 +86,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if number is None and self.command == "GET":
             query = dict(urllib.parse.parse_qsl(url.query))
             query.pop("is_public", None)
-            found = [thing for thing in all_.values()
+            shown = all_.values()
+            if name == "flavors":
+                hidden = {"extra"} if known else {"extra", "description"}
+                shown = [{k: v for k, v in thing.items() if k not in hidden} for thing in shown]
+            found = [thing for thing in shown
                      if all(str(thing.get(k)) == v for k, v in query.items())]
             return self.answer(200, {name: found})
         if number is None:

@@ -91,6 +91,8 @@ pub(in crate::modules) struct Cloud {
     catalog: Vec<Value>,
     interface: String,
     region: Option<String>,
+    /// Version that the compute service shall speak, beyond its oldest.
+    compute: Option<&'static str>,
 }
 
 /// An answer of a service.
@@ -229,6 +231,7 @@ impl Cloud {
                 |word| word.trim_end_matches("URL").to_owned(),
             ),
             region: config.option("region_name"),
+            compute: None,
         };
         let call = http::Call {
             method: "POST".to_owned(),
@@ -249,6 +252,15 @@ impl Cloud {
         let catalog = answer.body["token"]["catalog"].as_array();
         cloud.catalog = catalog.cloned().unwrap_or_default();
         Ok(cloud)
+    }
+
+    /// The same cloud, its compute service asked to speak a version such as
+    /// 2.55. One that is too old refuses (HTTP 406).
+    pub(in crate::modules) fn compute_at(self, version: &'static str) -> Self {
+        Self {
+            compute: Some(version),
+            ..self
+        }
     }
 
     pub(in crate::modules) fn token(&self) -> &str {
@@ -319,13 +331,18 @@ impl Cloud {
                 address.push_str(version);
             }
         }
+        let mut headers = vec![
+            ("x-auth-token".to_owned(), self.token.clone()),
+            ("accept".to_owned(), "application/json".to_owned()),
+        ];
+        if let (Some(version), "compute") = (self.compute, service) {
+            let spoken = format!("compute {version}");
+            headers.push(("openstack-api-version".to_owned(), spoken));
+        }
         Ok(http::Call {
             method: method.to_owned(),
             url: format!("{address}{path}"),
-            headers: vec![
-                ("x-auth-token".to_owned(), self.token.clone()),
-                ("accept".to_owned(), "application/json".to_owned()),
-            ],
+            headers,
             ..self.base.clone()
         })
     }
