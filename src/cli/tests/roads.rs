@@ -374,3 +374,60 @@ fn a_second_factor_is_asked_for_at_the_terminal() {
     assert!(seen.contains("I am tester."), "{seen}");
     assert!(!seen.contains(PASSWORD), "{seen}");
 }
+
+#[test]
+fn doas_becomes_with_and_without_a_password() {
+    if !Path::new("/usr/bin/doas").exists() {
+        eprintln!("skipped: there is no doas (opendoas)");
+        return;
+    }
+    let host = Host::start();
+    host.write(
+        "/etc/doas.conf",
+        b"permit nopass tester as other\npermit tester as root\n",
+        0o600,
+    );
+    let project = Project::with_host(&host, "tester");
+    let doas = ["-b", "--become-method", "doas", "--become-user"];
+    let run =
+        |user: &str, more: &[&str]| project.play(WHO, &[&doas[..], &[user][..], more].concat());
+    run("other", &[]).code(0).says(&["I am other."]);
+    run("root", &[])
+        .code(2)
+        .says(&["doas asks for a password to become root", "Give it with -K"]);
+    let word = format!("ansible_become_password='{PASSWORD}'");
+    run("root", &["-e", &word]).code(0).says(&["I am root."]);
+    run("root", &["-e", "ansible_become_password=wrong"])
+        .code(2)
+        .says(&["the doas password was not accepted"]);
+    // Bytes of every kind go over the terminal, and a connection that is cut
+    // is no end.
+    let every: Vec<u8> = (0..=255).cycle().take(300_000).collect();
+    std::fs::write(project.path().join("every"), &every).unwrap();
+    project.play(
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - copy: {src: every, dest: /opt/every}\n    - fetch: {src: /opt/every, dest: back, flat: true}\n",
+        &[&doas[..], &["root", "-e", &word][..]].concat(),
+    )
+    .code(0);
+    assert!(std::fs::read(project.path().join("back")).unwrap() == every);
+}
+
+#[test]
+fn sudo_that_wants_a_terminal_gets_one() {
+    let host = Host::start();
+    host.write(
+        "/etc/sudoers.d/ocplay-test",
+        b"Defaults requiretty\ntester ALL=(ALL) ALL\nroot ALL=(ALL) NOPASSWD: ALL\n",
+        0o440,
+    );
+    let project = Project::with_host(&host, "tester");
+    let word = format!("ansible_become_password='{PASSWORD}'");
+    project
+        .play(WHO, &["-b", "-e", &word])
+        .code(0)
+        .says(&["I am root."]);
+    project
+        .play(WHO, &["-b", "-e", "ansible_become_password=wrong"])
+        .code(2)
+        .says(&["the sudo password was not accepted"]);
+}

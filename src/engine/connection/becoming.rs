@@ -22,8 +22,10 @@ impl Become {
                 format!("exec {exe} {flags} {quiet}-p '{prompt}' -u {user} {shell}")
             }
             "su" => format!("exec {exe} {flags} {user} -c {}", quoted(&shell)),
-            // It asks on a terminal only, and there is none.
-            "doas" => format!("exec {exe} {flags} -n -u {user} {shell}"),
+            "doas" => {
+                let quiet = if self.password.is_some() { "" } else { "-n " };
+                format!("exec {exe} {flags} {quiet}-u {user} {shell}")
+            }
             other => {
                 return Err(ConnectError::Become(format!(
                     "become_method '{other}' is not supported; there are {}",
@@ -31,6 +33,17 @@ impl Become {
                 )));
             }
         })
+    }
+
+    /// Whether the program asks for its password on a terminal only.
+    pub(super) fn needs_terminal(&self) -> bool {
+        self.method == "doas" && self.password.is_some()
+    }
+
+    /// Whether it says that it does nothing without a terminal (`requiretty`
+    /// of sudoers).
+    pub(super) fn misses_terminal(said: &str) -> bool {
+        said.contains("must have a tty")
     }
 
     /// How often the program has asked for a password, from what it said.
@@ -44,21 +57,16 @@ impl Become {
 
     /// Whether it says that it wants a password which it was not given.
     pub(super) fn wants_password(&self, said: &str) -> bool {
-        ["password is required", "terminal is required"]
-            .iter()
-            .any(|words| said.contains(words))
-            || self.method == "doas" && said.contains("Authorization required")
+        // The last two are doas': OpenBSD's own, and Linux's.
+        [
+            "password is required",
+            "terminal is required",
+            "Authorization required",
+            "Authentication required",
+        ]
+        .iter()
+        .any(|words| said.contains(words))
             || self.method == "su" && self.password.is_none() && self.asked(said, "") > 0
-    }
-
-    /// What to type next where a password is wanted.
-    pub(super) fn advice(&self) -> &'static str {
-        match self.method.as_str() {
-            "doas" => {
-                "doas asks on a terminal only: add 'nopass' to its rule in /etc/doas.conf, or use sudo"
-            }
-            _ => "Give it with -K or ansible_become_password",
-        }
     }
 }
 

@@ -46,7 +46,7 @@ const PIECE: usize = 64 * 1024;
 ///
 /// The script stands in single quotes and in one line, so that any login
 /// shell hands it on unchanged. With `fresh` it does not look for an agent
-/// that is there already.
+/// that is there already. With `terminal` the channel has one.
 ///
 /// # Errors
 /// The method of becoming is not known.
@@ -55,12 +55,18 @@ pub(super) fn command_line(
     becoming: Option<&Become>,
     prompt: &str,
     fresh: bool,
+    terminal: bool,
 ) -> Result<String, ConnectError> {
     let script = script(agent, fresh);
-    match becoming {
-        None => Ok(format!("exec sh -c '{script}'")),
-        Some(becoming) => becoming.command_line(&script, prompt),
+    let Some(becoming) = becoming else {
+        return Ok(format!("exec sh -c '{script}'"));
+    };
+    if !terminal {
+        return becoming.command_line(&script, prompt);
     }
+    // Frames go over the terminal as they are, and its end ends nobody.
+    let line = becoming.command_line(&format!("trap \"\" HUP; {script}"), prompt)?;
+    Ok(format!("stty raw -echo; {line}"))
 }
 
 fn script(agent: &AgentBinary, fresh: bool) -> String {
@@ -115,6 +121,7 @@ pub(super) async fn start(
     agent: &AgentBinary,
     becoming: Option<&Become>,
     prompt: &str,
+    terminal: bool,
     limit: Duration,
 ) -> Result<Hello, NotStarted> {
     let mut session = Start {
@@ -123,6 +130,7 @@ pub(super) async fn start(
         errors: Vec::new(),
         asked: 0,
         looked: 0,
+        terminal,
         limit,
         deadline: Instant::now() + limit,
     };
@@ -144,6 +152,8 @@ struct Start<'a> {
     asked: usize,
     /// So much of `seen` holds none of the script's words.
     looked: usize,
+    /// Questions come with the output.
+    terminal: bool,
     limit: Duration,
     /// When the next word must have come.
     deadline: Instant,
@@ -165,7 +175,12 @@ impl Start<'_> {
             tokio::select! {
                 read = self.pipe.output.read(&mut chunk) => match read {
                     Ok(0) | Err(_) => return Err(self.ended(becoming).await),
-                    Ok(count) => self.seen.extend_from_slice(&chunk[..count]),
+                    Ok(count) => {
+                        self.seen.extend_from_slice(&chunk[..count]);
+                        if self.terminal {
+                            self.answer_prompt(becoming, prompt).await?;
+                        }
+                    }
                 },
                 read = self.pipe.errors.read(&mut error_chunk), if errors_open => match read {
                     Ok(0) | Err(_) => errors_open = false,
@@ -288,7 +303,12 @@ impl Start<'_> {
         let Some(becoming) = becoming else {
             return Ok(());
         };
-        let asked = becoming.asked(&String::from_utf8_lossy(&self.errors), prompt);
+        let said = if self.terminal {
+            &self.seen
+        } else {
+            &self.errors
+        };
+        let asked = becoming.asked(&String::from_utf8_lossy(said), prompt);
         if asked <= self.asked {
             return Ok(());
         }
@@ -341,10 +361,8 @@ impl Start<'_> {
         }
         if becoming.wants_password(&text) {
             return ConnectError::Become(format!(
-                "{} asks for a password to become {}. {}",
-                becoming.method,
-                becoming.user,
-                becoming.advice()
+                "{} asks for a password to become {}. Give it with -K or ansible_become_password",
+                becoming.method, becoming.user,
             ));
         }
         ConnectError::Become(format!("becoming {} failed: {text}", becoming.user))
@@ -445,7 +463,7 @@ mod tests {
             flags: "-H -S".into(),
             exe: "sudo".into(),
         };
-        let line = command_line(&AGENT, Some(&becoming), "[p]", false).unwrap();
+        let line = command_line(&AGENT, Some(&becoming), "[p]", false, false).unwrap();
         assert!(!line.contains("hunter2"));
         assert!(!line.contains("-n "));
         assert!(!format!("{becoming:?}").contains("hunter2"));

@@ -45,6 +45,18 @@ struct State {
     refused: Option<ConnectError>,
 }
 
+/// How an agent is to be started.
+struct Start<'a> {
+    target: &'a Target,
+    becoming: Option<&'a Become>,
+    /// What sudo asks with.
+    prompt: String,
+    /// The agent that lies on the host is not taken.
+    fresh: bool,
+    /// The channel has a terminal.
+    terminal: bool,
+}
+
 impl Pool {
     #[must_use]
     pub fn new(agent: AgentBinary, events: Arc<dyn Sink>) -> Self {
@@ -101,27 +113,33 @@ impl Pool {
         target: &Target,
         becoming: Option<&Become>,
     ) -> Result<Link, ConnectError> {
-        let prompt = format!("[ocplay-sudo-{:x}]", std::process::id());
-        match self.attempt(state, target, becoming, &prompt, false).await {
-            // What lies on the host does not answer: it is replaced.
-            Err(failed) if failed.cached => {
-                self.attempt(state, target, becoming, &prompt, true).await
+        let mut start = Start {
+            target,
+            becoming,
+            prompt: format!("[ocplay-sudo-{:x}]", std::process::id()),
+            fresh: false,
+            terminal: target.kind == Kind::Ssh && becoming.is_some_and(Become::needs_terminal),
+        };
+        loop {
+            let failed = match self.attempt(state, &start).await {
+                Ok(link) => return Ok(link),
+                Err(failed) => failed,
+            };
+            let misses_terminal = matches!(&failed.error, ConnectError::Become(said) if Become::misses_terminal(said));
+            if failed.cached && !start.fresh {
+                // What lies on the host does not answer: it is replaced.
+                start.fresh = true;
+            } else if misses_terminal && target.kind == Kind::Ssh && !start.terminal {
+                start.terminal = true;
+            } else {
+                return Err(failed.error);
             }
-            other => other,
         }
-        .map_err(|failed| failed.error)
     }
 
-    async fn attempt(
-        &self,
-        state: &mut State,
-        target: &Target,
-        becoming: Option<&Become>,
-        prompt: &str,
-        fresh: bool,
-    ) -> Result<Link, NotStarted> {
+    async fn attempt(&self, state: &mut State, start: &Start<'_>) -> Result<Link, NotStarted> {
         let mut pipe = self
-            .channel(state, target, becoming, prompt, fresh)
+            .channel(state, start)
             .await
             .map_err(|error| NotStarted {
                 error,
@@ -130,25 +148,25 @@ impl Pool {
         let hello = bootstrap::start(
             &mut pipe,
             &self.agent,
-            becoming,
-            prompt,
-            target.timeout * START_PATIENCE,
+            start.becoming,
+            &start.prompt,
+            start.terminal,
+            start.target.timeout * START_PATIENCE,
         )
         .await?;
         Ok(Link::new(hello, pipe))
     }
 
     /// A channel on which the agent is being started.
-    async fn channel(
-        &self,
-        state: &mut State,
-        target: &Target,
-        becoming: Option<&Become>,
-        prompt: &str,
-        fresh: bool,
-    ) -> Result<Pipe, ConnectError> {
-        let command = bootstrap::command_line(&self.agent, becoming, prompt, fresh)?;
-        match &target.kind {
+    async fn channel(&self, state: &mut State, start: &Start<'_>) -> Result<Pipe, ConnectError> {
+        let command = bootstrap::command_line(
+            &self.agent,
+            start.becoming,
+            &start.prompt,
+            start.fresh,
+            start.terminal,
+        )?;
+        match &start.target.kind {
             Kind::Local => local::exec(&[], &command),
             Kind::Inside(before) => local::exec(before, &command),
             Kind::Ssh => {
@@ -159,7 +177,7 @@ impl Pool {
                 {
                     state.links.clear();
                     state.session = None;
-                    match self.connect(target).await {
+                    match self.connect(start.target).await {
                         Ok(session) => state.session = Some(Arc::new(session)),
                         Err(error) => {
                             state.refused = Some(error.clone());
@@ -168,7 +186,7 @@ impl Pool {
                     }
                 }
                 match &state.session {
-                    Some(session) => session.exec(&command).await,
+                    Some(session) => session.exec(&command, start.terminal).await,
                     None => Err(ConnectError::Lost("no connection".to_owned())),
                 }
             }

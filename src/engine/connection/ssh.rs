@@ -344,12 +344,16 @@ impl Session {
         drop(done);
     }
 
-    /// Starts a command line on a new channel.
-    pub(super) async fn exec(&self, command: &str) -> Result<Pipe, ConnectError> {
+    /// Starts a command line on a new channel, with a terminal if need be.
+    pub(super) async fn exec(&self, command: &str, terminal: bool) -> Result<Pipe, ConnectError> {
         let lost = |error: russh::Error| ConnectError::Lost(error.to_string());
         let channel = self.handle.channel_open_session().await.map_err(lost)?;
         if self.forwards {
             channel.agent_forward(false).await.map_err(lost)?;
+        }
+        if terminal {
+            let asked = channel.request_pty(false, "dumb", 80, 24, 0, 0, &[]);
+            asked.await.map_err(lost)?;
         }
         channel.exec(false, command).await.map_err(lost)?;
         let (mut incoming, outgoing) = channel.split();
