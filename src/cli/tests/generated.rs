@@ -53,9 +53,7 @@ fn shipped_scenarios_are_sound() {
             for file in std::fs::read_dir(&folder).unwrap() {
                 let file = file.unwrap().path();
                 let is_playbook = file.extension().is_some_and(|end| end == "yml");
-                if is_playbook
-                    && !matches!(file.file_stem().unwrap().to_str(), Some("molecule" | "one"))
-                {
+                if is_playbook && file.file_stem().is_some_and(|stem| stem != "molecule") {
                     let output = project
                         .command(&["run", "--syntax-check", "-i", "inventories/lab.ini"])
                         .arg(&file)
