@@ -37,8 +37,7 @@ fn render_with(
                 .unwrap(),
             "-i",
             tree.join("inventories")
-                .join(inventory)
-                .with_extension("ini")
+                .join(Path::new(inventory).with_extension("ini"))
                 .to_str()
                 .unwrap(),
             "-e",
@@ -301,6 +300,28 @@ fn known_mistakes_of_the_later_release_are_found() {
         std::fs::write(&path, text).unwrap();
     }
     assert!(check(&folder, None).0);
+}
+
+/// A site of databases and configuration: nothing that is not there is named in a file.
+#[test]
+fn a_site_without_analytics_and_control_renders() {
+    let project = Project::new();
+    let whole = std::fs::read_to_string(tree().join("inventories/lab-full.ini")).unwrap();
+    let mut text = whole.clone();
+    for group in ["contrail_analytics", "contrail_control", "contrail_webui"] {
+        text = text.replace(
+            &format!("[{group}:children]\ncontroller_hosts\n"),
+            &format!("[{group}]\n"),
+        );
+    }
+    assert_ne!(whole, text);
+    let inventory = project.write("part.ini", &text);
+    let folder = render(&project, inventory.to_str().unwrap(), "zed", "linuxbridge");
+    let (well, words) = check(&folder, None);
+    assert!(well, "{words}");
+    let api = std::fs::read_to_string(folder.join("ctl1/config-api/contrail-api.conf")).unwrap();
+    assert!(!api.contains("collectors"), "{api}");
+    assert!(!folder.join("ctl1/analytics-api").exists());
 }
 
 /// Services that listen beside the virtual address on other ports, and balancing as a service: rendered and checked, too.
