@@ -126,6 +126,7 @@ pub(crate) fn exchange(
                     },
                 );
             }
+            Ok(ToAgent::Ping) => channel.send(&FromAgent::Pong),
             Ok(ToAgent::Bye) => break Ok(true),
             Err(FrameError::Closed) => break Ok(false),
             Err(error) => break Err(error),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Raised whenever a frame changes its shape. The helper's content hash ties
 /// both ends together already; this number makes a mismatch readable.
-pub const PROTOCOL_VERSION: u32 = 4;
+pub const PROTOCOL_VERSION: u32 = 5;
 
 /// Printed by the agent on a line of its own before the first frame. A login
 /// shell may print anything before it; the controller skips up to this line.

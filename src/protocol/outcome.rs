@@ -40,6 +40,8 @@ pub enum FromAgent {
     Gone {
         task: u64,
     },
+    /// The answer to [`crate::ToAgent::Ping`].
+    Pong,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

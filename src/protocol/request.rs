@@ -27,6 +27,8 @@ pub enum ToAgent {
         as_task: u64,
     },
     Bye,
+    /// Asks whether anybody is there.
+    Ping,
 }
 
 /// One module to run with ready arguments.

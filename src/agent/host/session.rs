@@ -12,10 +12,15 @@ use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
+
 use ocplay_protocol::{FromAgent, ToAgent, read_frame, write_frame};
 
 /// How long outcomes wait for a controller that comes back.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How often in a row an agent must be found stopped to be given up.
+const STOPPED: u32 = 5;
 
 /// The tasks of one connection.
 pub(crate) struct Session {
@@ -190,6 +195,7 @@ pub(crate) fn collect(session: &str, task: u64, as_task: u64) -> FromAgent {
             as_task,
         };
         write_frame(&mut stream, &question).map_err(io::Error::other)?;
+        wait_for(&stream)?;
         read_frame::<FromAgent>(&mut stream).map_err(io::Error::other)
     };
     match ask() {
@@ -200,6 +206,35 @@ pub(crate) fn collect(session: &str, task: u64, as_task: u64) -> FromAgent {
         Ok(FromAgent::NotStarted { .. }) => FromAgent::NotStarted { task: as_task },
         Ok(_) | Err(_) => FromAgent::Gone { task: as_task },
     }
+}
+
+/// Waits for the other agent's answer as long as that one is not stopped.
+fn wait_for(stream: &UnixStream) -> io::Result<()> {
+    let pid = rustix::net::sockopt::socket_peercred(stream)?.pid;
+    let pid = pid.as_raw_nonzero();
+    let pause = Timespec {
+        tv_sec: 2,
+        tv_nsec: 0,
+    };
+    let mut stopped = 0;
+    while stopped < STOPPED {
+        let mut wanted = [PollFd::new(stream, PollFlags::IN)];
+        match rustix::event::poll(&mut wanted, Some(&pause)) {
+            Ok(0) => {}
+            Ok(_) => return Ok(()),
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) => return Err(error.into()),
+        }
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // The state comes behind the name, which may hold anything.
+        let state = stat.rsplit(") ").next().unwrap_or_default();
+        stopped = if state.starts_with(['T', 't']) {
+            stopped + 1
+        } else {
+            0
+        };
+    }
+    Err(io::ErrorKind::TimedOut.into())
 }
 
 #[cfg(test)]

@@ -102,6 +102,35 @@ fn a_host_that_falls_silent_for_good_is_unreachable() {
     );
 }
 
+#[test]
+#[ignore = "takes three minutes: make faults"]
+fn a_helper_that_was_stopped_is_given_up() {
+    let host = Host::start_apart();
+    let project = Project::with_host(&host, "root");
+    let child = ran_inside(&host, &project, "command: sleep 302");
+    begun(&host, "sleep 302");
+    let stopped = Instant::now();
+    let helpers = host.processes("agent-");
+    let signal = |name: &str| {
+        for pid in &helpers {
+            let done = Command::new("kill").args([name, &pid.to_string()]).status();
+            assert!(done.unwrap().success());
+        }
+    };
+    signal("-STOP");
+    let output = child.wait_with_output().unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    assert!(out.contains("has not answered for 2 minutes"), "{out}");
+    assert!(out.contains("The helper that ran it is gone"), "{out}");
+    assert!(
+        stopped.elapsed() < Duration::from_secs(200),
+        "{:?}",
+        stopped.elapsed()
+    );
+    signal("-KILL");
+}
+
 /// What Debian calls the library that shows programs another time.
 const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 

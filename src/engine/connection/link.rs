@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ocplay_protocol::frame::{decode, encode, length};
 use ocplay_protocol::{FromAgent, Hello, Outcome, Request, Stream, ToAgent};
@@ -22,6 +22,13 @@ const QUEUE: usize = 64;
 const GOODBYE: Duration = Duration::from_secs(1);
 /// The end of the agent's standard error that is kept for messages.
 const LAST_WORDS: usize = 4096;
+
+/// A helper of which nothing was heard for so long is asked whether it is
+/// there.
+const BEAT: Duration = Duration::from_secs(15);
+/// One that says nothing for so long, or takes nothing, is given up. Its loop
+/// may stand still for a while: what it receives goes to a disk.
+const DEAF: Duration = Duration::from_secs(120);
 
 /// Why a task got no outcome.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -80,6 +87,8 @@ pub struct Link {
     waiting: Waiting,
     next: AtomicU64,
     lost: Arc<Mutex<Option<String>>>,
+    /// When the last frame came.
+    heard: Arc<Mutex<Instant>>,
     /// Ends with what the agent says.
     reader: Mutex<Option<JoinHandle<()>>>,
 }
@@ -89,6 +98,7 @@ impl Link {
     pub(super) fn new(hello: Hello, pipe: Pipe) -> Self {
         let waiting: Waiting = Arc::default();
         let lost = Arc::new(Mutex::new(None));
+        let heard = Arc::new(Mutex::new(Instant::now()));
         let (outgoing, mut frames) = mpsc::channel::<Out>(16);
         let Pipe {
             mut input,
@@ -122,6 +132,7 @@ impl Link {
             output,
             Arc::clone(&waiting),
             Arc::clone(&lost),
+            Arc::clone(&heard),
             last_words,
         ));
         Self {
@@ -130,6 +141,7 @@ impl Link {
             waiting,
             next: AtomicU64::new(1),
             lost,
+            heard,
             reader: Mutex::new(Some(reader)),
         }
     }
@@ -255,9 +267,15 @@ impl Link {
         if alive {
             sent(task);
         }
+        let begun = Instant::now();
         while alive {
-            let Some(message) = guard.incoming.recv().await else {
-                break;
+            let message = match tokio::time::timeout(BEAT, guard.incoming.recv()).await {
+                Ok(Some(message)) => message,
+                Ok(None) => break,
+                Err(_) => {
+                    alive = self.ask_for_life(begun);
+                    continue;
+                }
             };
             match message {
                 FromAgent::Done { .. } | FromAgent::NotStarted { .. } | FromAgent::Gone { .. } => {
@@ -275,11 +293,39 @@ impl Link {
                     progress(Progress::Output(stream, data))?;
                 }
                 FromAgent::File { data, last, .. } => progress(Progress::File(data, last))?,
-                FromAgent::Hello(_) => {}
+                FromAgent::Hello(_) | FromAgent::Pong => {}
             }
         }
         guard.done = true;
         Ok(None)
+    }
+
+    /// Whether the helper may still be there, of which nothing was heard for a
+    /// while. It is asked each time.
+    fn ask_for_life(&self, since: Instant) -> bool {
+        let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard.max(since).elapsed() > DEAF {
+            self.give_up();
+            return false;
+        }
+        if let Ok(frame) = encode(&ToAgent::Ping) {
+            // A full queue is a question as well.
+            drop(self.outgoing.try_send(Out::Frame(frame)));
+        }
+        true
+    }
+
+    /// Takes the link for lost, for all its tasks.
+    fn give_up(&self) {
+        let reason = format!(
+            "the helper has not answered for {} minutes",
+            DEAF.as_secs() / 60
+        );
+        self.lost
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(reason);
+        self.lock().clear();
     }
 
     async fn send_blob(&self, task: u64, blob: u32, source: BlobSource) -> Result<bool, String> {
@@ -341,7 +387,12 @@ impl Link {
     /// Whether the link still takes frames.
     async fn send(&self, message: &ToAgent) -> Result<bool, String> {
         let frame = encode(message).map_err(|error| error.to_string())?;
-        Ok(self.outgoing.send(Out::Frame(frame)).await.is_ok())
+        let sent = tokio::time::timeout(DEAF, self.outgoing.send(Out::Frame(frame)));
+        let Ok(sent) = sent.await else {
+            self.give_up();
+            return Ok(false);
+        };
+        Ok(sent.is_ok())
     }
 
     fn reason(&self) -> String {
@@ -379,11 +430,13 @@ async fn read_all(
     mut output: Box<dyn AsyncRead + Send + Unpin>,
     waiting: Waiting,
     lost: Arc<Mutex<Option<String>>>,
+    heard: Arc<Mutex<Instant>>,
     last_words: Arc<Mutex<Vec<u8>>>,
 ) {
     let reason = loop {
         match read_frame(&mut output).await {
             Ok(message) => {
+                *heard.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
                 let task = match &message {
                     FromAgent::Need { task, .. }
                     | FromAgent::Output { task, .. }
@@ -391,7 +444,7 @@ async fn read_all(
                     | FromAgent::Done { task, .. }
                     | FromAgent::NotStarted { task }
                     | FromAgent::Gone { task } => *task,
-                    FromAgent::Hello(_) => continue,
+                    FromAgent::Hello(_) | FromAgent::Pong => continue,
                 };
                 let receiver = waiting
                     .lock()
@@ -416,7 +469,9 @@ async fn read_all(
     } else {
         format!("{reason} ({words})")
     };
-    *lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+    lost.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get_or_insert(reason);
     waiting
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
