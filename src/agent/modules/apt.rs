@@ -256,18 +256,17 @@ impl Module for Apt {
             }
             actions = actions::actions(&args, touch, false)?;
         }
+        let mut args = args;
+        let deb = fetch_deb(&args, touch)?;
+        if let Some(deb) = &deb {
+            // Now it can be read what it is, and whether that is there.
+            args.deb = Some(deb.to_string_lossy().into_owned());
+            actions = actions::actions(&args, touch, false)?;
+        }
         let changed = !actions.is_empty();
         let (mut stdout, mut stderr) = (String::new(), String::new());
-        let deb = fetch_deb(&args, touch)?;
-        tool::with_policy(&args, touch, |touch| {
-            for action in &mut actions {
-                if let Some(deb) = &deb {
-                    for word in &mut action.words {
-                        if word.contains("://") {
-                            *word = deb.to_string_lossy().into_owned();
-                        }
-                    }
-                }
+        let done = tool::with_policy(&args, touch, |touch| {
+            for action in &actions {
                 if args.fail_on_autoremove {
                     let foreseen = tool::simulate(&args, touch, &action.words())?;
                     if foreseen.removes {
@@ -285,10 +284,11 @@ impl Module for Apt {
                 stderr.push_str(&output.err());
             }
             Ok(())
-        })?;
+        });
         if let Some(deb) = deb {
             touch.remove(&deb)?;
         }
+        done?;
         Ok(cache_result(update)
             .with("stdout", stdout)
             .with("stderr", stderr)

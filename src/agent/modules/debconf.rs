@@ -218,24 +218,24 @@ fn compare(
     }
 }
 
-/// debconf-show hides passwords; the whole list does not.
+/// debconf-show hides passwords. debconf itself does not: it answers `0 value`,
+/// or `10` where there is no such question.
 fn password(look: &Look, package: &str, question: &str) -> Result<String, Failure> {
-    let output = look.query(["debconf-get-selections"])?;
-    if !output.ok() {
-        return Err(Failure::new(format!(
+    let command = Command::new(["debconf-communicate", package])
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdin(format!("GET {question}\n"));
+    let output = look.ask(&command)?;
+    let text = output.out();
+    let (code, value) = text
+        .trim_end_matches('\n')
+        .split_once(' ')
+        .unwrap_or_default();
+    match code {
+        "0" => Ok(value.to_owned()),
+        "10" => Ok(String::new()),
+        _ => Err(Failure::new(format!(
             "Failed to get the value '{question}' from '{package}': {}",
             output.complaint()
-        )));
+        ))),
     }
-    let text = output.out();
-    let found = text
-        .lines()
-        .map(|line| line.split('\t').collect::<Vec<_>>())
-        .find(|fields| {
-            matches!(fields[..], [owner, name, "password", ..]
-                if owner.starts_with(package) && name == question)
-        });
-    Ok(found
-        .and_then(|fields| fields.get(3).map(|value| (*value).to_owned()))
-        .unwrap_or_default())
 }

@@ -260,6 +260,7 @@ impl Module for GitModule {
             changed = true;
         }
         if let Some(wanted) = &plan.wanted {
+            let existed = touch.stat(&args.dest)?.is_some();
             if plan.fresh {
                 remote::clone(git, touch, args, wanted)?;
             } else {
@@ -273,11 +274,16 @@ impl Module for GitModule {
                 remote::set_url(git, touch, args)?;
                 remote::fetch(git, touch, args, wanted)?;
             }
+            // Before any of its files are there.
+            if args.verify_commit {
+                let verified = git.verify(touch, args, wanted);
+                if verified.is_err() && plan.fresh {
+                    remote::forget(touch, args, existed)?;
+                }
+                verified?;
+            }
             if !args.bare {
                 remote::check_out(git, touch, args, wanted)?;
-            }
-            if args.verify_commit {
-                git.verify(touch, args, wanted)?;
             }
             if args.recursive && !args.bare {
                 changed |= remote::submodules(git, touch, args)?;

@@ -476,8 +476,18 @@ pub(super) fn decide(wish: &Wish<'_>, look: &Look) -> Result<Verdict<Change>, Fa
     let mut names = Vec::new();
     let mut newer = Vec::new();
     for name in wish.names.iter().filter(|name| !name.is_empty()) {
-        let words = manager.query.iter().copied().chain([name.as_str()]);
-        let output = look.query(words)?;
+        // A package in a file is there if the same version of it is.
+        let file = name.ends_with(".rpm") && manager.query.first() == Some(&"rpm");
+        let output = if file {
+            let form = "%{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}";
+            let held = look.query(["rpm", "-qp", "--nosignature", "--qf", form, name])?;
+            match held.ok() {
+                true => look.query(["rpm", "-q", held.out().trim()])?,
+                false => held,
+            }
+        } else {
+            look.query(manager.query.iter().copied().chain([name.as_str()]))?
+        };
         // opkg says nothing, successfully, about what it does not know.
         let installed = output.ok() && !output.stdout.trim_ascii().is_empty();
         match (wish.state, installed) {
@@ -573,17 +583,14 @@ pub(super) use one_manager;
 mod tests {
     use super::listed;
 
-    /// In the form of zypper 1.14: an empty list was recorded, the entry is from its description.
+    /// As zypper 1.14.42 printed it.
     #[test]
     fn zypper_lists_updates() {
         let some = r#"<?xml version='1.0'?>
 <stream>
 <update-status version="0.6">
 <update-list>
-  <update kind="package" name="mod-rpm-late" edition="2-1" arch="noarch" edition-old="1-1" >
-<summary>a package to try on</summary>
-</update>
-</update-list>
+<update kind="package" name="mod-rpm-late" edition="2-1" arch="noarch" edition-old="1-1"><summary>a package to try on</summary><description>x</description><license/><source url="file:/srv/modules/rpm/packages" alias="mod"/></update></update-list>
 </update-status>
 </stream>"#;
         assert!(listed(some, Some("mod-rpm-late")) && listed(some, None));

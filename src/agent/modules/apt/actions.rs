@@ -244,7 +244,7 @@ fn deb_action(
     deb: &str,
 ) -> Result<Option<Action>, Failure> {
     if deb.contains("://") {
-        // Known only after the download; apt-get itself skips what is there.
+        // What it is, and whether that is there, is known after the download.
         return Ok(Some(Action::new("install", ["install", deb])));
     }
     let path = if deb.starts_with('/') {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Args;
 use super::tool::Git;
-use crate::host::{Failure, Look, Settled, Touch, parent};
+use crate::host::{Explain, Failure, Look, Settled, Touch, parent};
 
 /// The version as the remote knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,6 +174,26 @@ pub(super) fn clone(
         fetch(git, touch, args, wanted)?;
     }
     Ok(())
+}
+
+/// Takes away what [`clone`] made; nothing is checked out yet.
+pub(super) fn forget(touch: &mut Touch, args: &Args, existed: bool) -> Result<(), Failure> {
+    if let Some(place) = &args.separate_git_dir {
+        touch.remove(place)?;
+    }
+    if !existed {
+        return touch.remove(&args.dest);
+    }
+    if args.bare {
+        // It was empty: all that is there now is the repository.
+        let entries = std::fs::read_dir(&args.dest);
+        let what = format_args!("list {}", args.dest.display());
+        for entry in entries.explain(what)?.flatten() {
+            touch.remove(&entry.path())?;
+        }
+        return Ok(());
+    }
+    touch.remove(&args.dest.join(".git"))
 }
 
 pub(super) fn set_url(git: &Git, touch: &mut Touch, args: &Args) -> Result<(), Failure> {
