@@ -245,16 +245,13 @@ impl Catalogue {
 }
 
 /// Modules that content for Linux hosts uses and that are not there yet.
-const NOT_HERE: [&str; 11] = [
+const NOT_HERE: [&str; 8] = [
     "composer",
     "firewalld",
     "flatpak",
     "gluster_volume",
     "homebrew",
     "jenkins_plugin",
-    "postgresql_db",
-    "postgresql_privs",
-    "postgresql_user",
     "xml",
     "zfs",
 ];

@@ -2,6 +2,7 @@
 //! needed, and no password gets onto a command line.
 
 pub(crate) mod mysql;
+pub(crate) mod postgresql;
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -15,6 +16,7 @@ use crate::host::{Explain, Failure, Look, net};
 pub(crate) enum Stream {
     Unix(UnixStream),
     Tcp(TcpStream),
+    Tls(Box<rustls::StreamOwned<rustls::ClientConnection, TcpStream>>),
 }
 
 impl Stream {
@@ -57,6 +59,7 @@ impl Read for Stream {
         match self {
             Self::Unix(stream) => stream.read(buffer),
             Self::Tcp(stream) => stream.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
         }
     }
 }
@@ -66,10 +69,14 @@ impl Write for Stream {
         match self {
             Self::Unix(stream) => stream.write(data),
             Self::Tcp(stream) => stream.write(data),
+            Self::Tls(stream) => stream.write(data),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        match self {
+            Self::Tls(stream) => stream.flush(),
+            _ => Ok(()),
+        }
     }
 }
