@@ -245,9 +245,8 @@ impl Catalogue {
 }
 
 /// Modules that content for Linux hosts uses and that are not there yet.
-const NOT_HERE: [&str; 8] = [
+const NOT_HERE: [&str; 7] = [
     "composer",
-    "firewalld",
     "flatpak",
     "gluster_volume",
     "homebrew",
