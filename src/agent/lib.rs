@@ -16,6 +16,7 @@ mod host;
 mod modules;
 mod serve;
 mod sql;
+mod xml;
 
 pub use modules::catalogue;
 pub use serve::{installed, job, serve};

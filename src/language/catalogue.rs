@@ -245,13 +245,12 @@ impl Catalogue {
 }
 
 /// Modules that content for Linux hosts uses and that are not there yet.
-const NOT_HERE: [&str; 7] = [
+const NOT_HERE: [&str; 6] = [
     "composer",
     "flatpak",
     "gluster_volume",
     "homebrew",
     "jenkins_plugin",
-    "xml",
     "zfs",
 ];
 

@@ -201,6 +201,7 @@ modules! {
     wait_for: WaitFor,
     x509_certificate: X509Certificate,
     x509_certificate_info: X509CertificateInfo,
+    xml: Xml,
     yum_repository: YumRepository,
     zypper: Zypper,
 }
