@@ -9,6 +9,7 @@ mod archive;
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "cases prepare their own files")]
 mod cases;
+mod crew;
 mod crypto;
 mod docker;
 mod facts;

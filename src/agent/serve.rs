@@ -1,4 +1,4 @@
-//! The agent's loop: frames in, one thread per running task, frames out.
+//! The agent's loop: frames in, a thread for each running task, frames out.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -9,7 +9,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ocplay_protocol::{
@@ -17,6 +16,7 @@ use ocplay_protocol::{
     read_frame,
 };
 
+use crate::crew::Crew;
 use crate::host::channel::{Channel, Chunk, Context, Handle, cancelled};
 use crate::host::session::{self, Session};
 use crate::host::{Look, accounts, cache, job};
@@ -53,7 +53,6 @@ struct Running {
     /// What a task of this session hears; one that is collected from another
     /// hears nothing.
     handle: Option<Handle>,
-    thread: JoinHandle<()>,
     /// Says when it has ended, to the one that must stay behind it.
     ended: Option<Receiver<()>>,
 }
@@ -68,12 +67,15 @@ pub(crate) fn exchange(
     output.flush()?;
     let channel = Arc::new(Channel::new(output));
     channel.send(&FromAgent::Hello(hello(session.name())));
+    let crew = Crew::default();
     let (ended, endings) = std::sync::mpsc::channel();
     let mut running: HashMap<u64, Running> = HashMap::new();
     let over = Arc::new(AtomicBool::new(false));
     let result = loop {
         let message = read_frame::<ToAgent>(input);
-        reap(&endings, &mut running);
+        for task in endings.try_iter() {
+            running.remove(&task);
+        }
         match message {
             Ok(ToAgent::Run(request)) => {
                 let task = request.task;
@@ -84,7 +86,7 @@ pub(crate) fn exchange(
                     ended: front.and_then(|front| front.ended.take()),
                     over: Arc::clone(&over),
                 };
-                let started = start(request, front, &channel, session, ended.clone());
+                let started = start(request, front, &crew, &channel, session, ended.clone());
                 running.insert(task, started);
             }
             Ok(ToAgent::Chunk {
@@ -111,7 +113,7 @@ pub(crate) fn exchange(
                 session.begin(as_task);
                 let (channel, session) = (Arc::clone(&channel), Arc::clone(session));
                 let ended = ended.clone();
-                let thread = std::thread::spawn(move || {
+                crew.run(move || {
                     let last = session::collect(&lost, task, as_task);
                     channel.send(&last);
                     session.end(as_task, last);
@@ -121,7 +123,6 @@ pub(crate) fn exchange(
                     as_task,
                     Running {
                         handle: None,
-                        thread,
                         ended: None,
                     },
                 );
@@ -136,29 +137,18 @@ pub(crate) fn exchange(
     // bytes that cannot come any more fails at once, and what waits for others
     // to end does not begin.
     over.store(true, Ordering::Release);
-    let threads: Vec<_> = running
-        .into_values()
-        .map(|Running { handle, thread, .. }| {
-            drop(handle);
-            thread
-        })
-        .collect();
-    for thread in threads {
-        drop(thread.join());
+    for task in running.values_mut() {
+        task.handle = None;
+    }
+    while !running.is_empty() {
+        let Ok(task) = endings.recv() else { break };
+        running.remove(&task);
     }
     // A connection that ended without a goodbye was lost.
     if !matches!(result, Ok(true)) && !session.name().is_empty() {
         session.linger();
     }
     result.map(drop)
-}
-
-fn reap(endings: &Receiver<u64>, running: &mut HashMap<u64, Running>) {
-    for task in endings.try_iter() {
-        if let Some(ended) = running.remove(&task) {
-            drop(ended.thread.join());
-        }
-    }
 }
 
 /// What a task waits for before it begins.
@@ -184,6 +174,7 @@ impl Front {
 fn start(
     mut request: Request,
     front: Front,
+    crew: &Crew,
     channel: &Arc<Channel>,
     session: &Arc<Session>,
     ended: Sender<u64>,
@@ -197,7 +188,7 @@ fn start(
     let (channel, session) = (Arc::clone(channel), Arc::clone(session));
     let leash = Arc::clone(&handle.leash);
     let (mine, behind) = std::sync::mpsc::channel::<()>();
-    let thread = std::thread::spawn(move || {
+    crew.run(move || {
         let task = request.task;
         // Dropped at the end, whatever that is.
         let _mine = mine;
@@ -233,7 +224,6 @@ fn start(
     });
     Running {
         handle: Some(handle),
-        thread,
         ended: Some(behind),
     }
 }
@@ -311,7 +301,7 @@ mod tests {
     struct Controller {
         to: UnixStream,
         from: UnixStream,
-        agent: Option<JoinHandle<Result<(), FrameError>>>,
+        agent: Option<std::thread::JoinHandle<Result<(), FrameError>>>,
     }
 
     impl Controller {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::Metadata;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use ocplay_protocol::Blob;
@@ -145,19 +145,20 @@ impl Look {
     }
 
     /// All local users.
-    pub(crate) fn users(&self) -> Vec<User> {
-        accounts::parse_users(&text_of("/etc/passwd"))
+    pub(crate) fn users(&self) -> Arc<[User]> {
+        accounts::USERS.all()
     }
 
     /// All local groups.
-    pub(crate) fn groups(&self) -> Vec<Group> {
-        accounts::parse_groups(&text_of("/etc/group"))
+    pub(crate) fn groups(&self) -> Arc<[Group]> {
+        accounts::GROUPS.all()
     }
 
     pub(crate) fn user(&self, name: &str) -> Option<User> {
         self.users()
-            .into_iter()
+            .iter()
             .find(|user| user.name == name)
+            .cloned()
             .or_else(|| {
                 let line = self.try_query(&["getent", "passwd", name])?;
                 accounts::parse_user(line.trim_end()).filter(|user| user.name == name)
@@ -166,8 +167,9 @@ impl Look {
 
     pub(crate) fn user_of(&self, uid: u32) -> Option<User> {
         self.users()
-            .into_iter()
+            .iter()
             .find(|user| user.uid == uid)
+            .cloned()
             .or_else(|| {
                 let line = self.try_query(&["getent", "passwd", &uid.to_string()])?;
                 accounts::parse_user(line.trim_end())
@@ -176,8 +178,9 @@ impl Look {
 
     pub(crate) fn group(&self, name: &str) -> Option<Group> {
         self.groups()
-            .into_iter()
+            .iter()
             .find(|group| group.name == name)
+            .cloned()
             .or_else(|| {
                 let line = self.try_query(&["getent", "group", name])?;
                 accounts::parse_group(line.trim_end()).filter(|group| group.name == name)
@@ -186,8 +189,9 @@ impl Look {
 
     pub(crate) fn group_of(&self, gid: u32) -> Option<Group> {
         self.groups()
-            .into_iter()
+            .iter()
             .find(|group| group.gid == gid)
+            .cloned()
             .or_else(|| {
                 let line = self.try_query(&["getent", "group", &gid.to_string()])?;
                 accounts::parse_group(line.trim_end())
@@ -225,19 +229,19 @@ impl Look {
 
     /// Bits that new files do not get.
     pub(crate) fn umask(&self) -> u32 {
-        text_of("/proc/self/status")
-            .lines()
-            .find_map(|line| line.strip_prefix("Umask:"))
-            .and_then(|bits| u32::from_str_radix(bits.trim(), 8).ok())
-            .unwrap_or(0o022)
+        *UMASK
     }
 }
 
-fn text_of(path: &str) -> String {
-    std::fs::read(path)
-        .map(|data| String::from_utf8_lossy(&data).into_owned())
+/// What the agent was started with; it never changes it.
+static UMASK: LazyLock<u32> = LazyLock::new(|| {
+    std::fs::read_to_string("/proc/self/status")
         .unwrap_or_default()
-}
+        .lines()
+        .find_map(|line| line.strip_prefix("Umask:"))
+        .and_then(|bits| u32::from_str_radix(bits.trim(), 8).ok())
+        .unwrap_or(0o022)
+});
 
 fn there(found: io::Result<Metadata>, path: &Path) -> Result<Option<Metadata>, Failure> {
     match found {

@@ -457,12 +457,15 @@ fn ready(
     Ok(index.map(|at| at.is_some_and(|at| !fds[at].revents().is_empty())))
 }
 
+/// Below what the C library takes from the system each time anew.
+const PIECE: usize = 64 << 10;
+
 /// Reads all of a reader in bounded pieces.
 pub(crate) fn pieces(
     reader: &mut impl Read,
     take: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
-    let mut buffer = vec![0; 128 << 10];
+    let mut buffer = vec![0; PIECE];
     let mut total = 0;
     loop {
         match reader.read(&mut buffer) {

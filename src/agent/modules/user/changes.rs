@@ -81,9 +81,9 @@ pub(super) fn further_groups(
     let primary = account.map(|account| account.gid);
     let mut current: Vec<String> = look
         .groups()
-        .into_iter()
+        .iter()
         .filter(|group| group.members.contains(&args.name))
-        .map(|group| group.name)
+        .map(|group| group.name.clone())
         .collect();
     current.sort();
     let primary_name = primary
