@@ -40,6 +40,8 @@ struct Live {
     bars: MultiProgress,
     task: ProgressBar,
     hosts: ProgressBar,
+    /// What a running command said last, while there is something.
+    said: Option<(Arc<str>, ProgressBar)>,
     running: BTreeSet<Arc<str>>,
     total: usize,
     done: usize,
@@ -187,6 +189,7 @@ impl Live {
             bars,
             task,
             hosts,
+            said: None,
             running: BTreeSet::new(),
             total: 0,
             done: 0,
@@ -194,9 +197,40 @@ impl Live {
         }
     }
 
+    /// The last line that a running command printed, below everything else.
+    fn say(&mut self, host: &Arc<str>, data: &[u8]) {
+        let Some(line) = last_line(data) else { return };
+        let (speaker, row) = self.said.get_or_insert_with(|| {
+            let row = self.bars.add(ProgressBar::new(0));
+            row.set_style(
+                ProgressStyle::with_template("        {wide_msg}")
+                    .unwrap_or_else(|_| ProgressStyle::default_bar()),
+            );
+            (Arc::clone(host), row)
+        });
+        *speaker = Arc::clone(host);
+        row.set_message(format!("{host} | {line}"));
+    }
+
+    /// Takes away what was said, by a host or by any.
+    fn hush(&mut self, host: Option<&Arc<str>>) {
+        if let Some((_, row)) = self
+            .said
+            .take_if(|(speaker, _)| host.is_none_or(|host| host == speaker))
+        {
+            row.finish_and_clear();
+            self.bars.remove(&row);
+        }
+    }
+
     fn follow(&mut self, event: &Event) {
         match event {
+            Event::Output { host, data, .. } => {
+                self.say(host, data);
+                return;
+            }
             Event::TaskStarted { task, hosts } => {
+                self.hush(None);
                 self.running.clear();
                 (self.total, self.done) = (*hosts, 0);
                 self.task.reset_elapsed();
@@ -206,6 +240,7 @@ impl Live {
                 self.running.insert(Arc::clone(host));
             }
             Event::HostDone { host, report, .. } => {
+                self.hush(Some(host));
                 self.running.remove(host);
                 self.done += 1;
                 self.failed += usize::from(matches!(
@@ -214,6 +249,7 @@ impl Live {
                 ));
             }
             Event::Finished { .. } => {
+                self.hush(None);
                 self.hosts.finish_and_clear();
                 self.task.finish_and_clear();
                 return;
@@ -241,5 +277,40 @@ impl Live {
         self.hosts.set_position(self.done as u64);
         self.hosts
             .set_message(format!("{failed}{}{more}", names.join(" ")));
+    }
+}
+
+/// The last line with something in it, without what would steer a terminal.
+fn last_line(data: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(data);
+    text.split(['\n', '\r'])
+        .rev()
+        .map(|line| {
+            let plain = console::strip_ansi_codes(line);
+            let plain = plain.trim().replace('\t', " ");
+            plain
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(400)
+                .collect::<String>()
+        })
+        .find(|line| !line.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_line;
+
+    #[test]
+    fn what_was_said_last_is_one_harmless_line() {
+        let said = |data: &[u8]| last_line(data);
+        assert_eq!(said(b"one\ntwo\n\n").as_deref(), Some("two"));
+        assert_eq!(said(b" 10%\r 20%\r").as_deref(), Some("20%"));
+        assert_eq!(
+            said(b"\x1b[31mred\x1b[0m\tend\x07\n").as_deref(),
+            Some("red end")
+        );
+        assert_eq!(said(b"\xff\n").as_deref(), Some("\u{fffd}"));
+        assert_eq!(said(b"\n \n"), None);
     }
 }
