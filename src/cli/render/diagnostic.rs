@@ -1,5 +1,6 @@
 //! Mistakes with their source line and a caret.
 
+use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,11 +12,9 @@ use super::print_error;
 
 /// Prints every problem to standard error.
 pub(crate) fn print_all(problems: &[Diagnostic]) {
-    for problem in problems {
-        print_error(&format!(
-            "{}\n\n",
-            draw(problem, std::io::stderr().is_terminal())
-        ));
+    let colours = std::io::stderr().is_terminal();
+    for problem in gathered(problems) {
+        print_error(&format!("{}\n\n", draw(&problem, colours)));
     }
     let errors = problems
         .iter()
@@ -25,6 +24,44 @@ pub(crate) fn print_all(problems: &[Diagnostic]) {
         print_error(&format!("{errors} errors\n"));
     }
 }
+
+/// Warnings that say the same in many places, said once with the places.
+fn gathered(problems: &[Diagnostic]) -> Vec<Cow<'_, Diagnostic>> {
+    let same = |a: &Diagnostic, b: &Diagnostic| {
+        let warnings = [a, b].map(|one| one.severity == Severity::Warning);
+        warnings == [true; 2] && (a.code, &a.message, &a.help) == (b.code, &b.message, &b.help)
+    };
+    let mut out: Vec<Cow<'_, Diagnostic>> = Vec::new();
+    for (index, problem) in problems.iter().enumerate() {
+        let like: Vec<&Diagnostic> = problems.iter().filter(|one| same(one, problem)).collect();
+        if like.len() <= ONE_BY_ONE || CLASSIC.load(Ordering::Relaxed) {
+            out.push(Cow::Borrowed(problem));
+        } else if !problems[..index].iter().any(|one| same(one, problem)) {
+            let places = like[1..].iter().filter_map(|one| one.labels.first());
+            let places: Vec<String> = places
+                .map(|label| {
+                    let line = label.span.position().0;
+                    format!("{}:{line}", label.span.path().display())
+                })
+                .collect();
+            let shown = places[..places.len().min(PLACES)].join(", ");
+            let left = places.len().saturating_sub(PLACES);
+            let more = if left > 0 {
+                format!(" and {left} more")
+            } else {
+                String::new()
+            };
+            let others = format!("the same at {} other places: {shown}{more}", like.len() - 1);
+            out.push(Cow::Owned(problem.clone().help(others)));
+        }
+    }
+    out
+}
+
+/// Warnings that say the same and are shown each by itself, if no more.
+const ONE_BY_ONE: usize = 3;
+/// Other places that are named.
+const PLACES: usize = 8;
 
 /// One problem as text.
 pub(crate) fn draw(problem: &Diagnostic, colours: bool) -> String {
@@ -198,5 +235,27 @@ mod tests {
             false,
         );
         assert!(text.contains("a.yml:1:2"), "{text}");
+    }
+
+    #[test]
+    fn warnings_of_one_kind_are_said_once() {
+        let source = Source::new("a.yml", "x\n".repeat(20));
+        let warning = |line: usize| {
+            Diagnostic::warning("w", "odd").at(&Span::new(&source, line * 2..line * 2 + 1))
+        };
+        let few: Vec<Diagnostic> = (0..3).map(warning).collect();
+        assert_eq!(gathered(&few).len(), 3);
+        let mut many: Vec<Diagnostic> = (0..12).map(warning).collect();
+        many.insert(1, Diagnostic::warning("w", "other"));
+        let said = gathered(&many);
+        assert_eq!(said.len(), 2);
+        let text = draw(&said[0], false);
+        assert!(text.contains("a.yml:1:1"), "{text}");
+        assert!(
+            text.contains("the same at 11 other places: a.yml:2, ") && text.contains("and 3 more"),
+            "{text}"
+        );
+        let errors: Vec<Diagnostic> = (0..5).map(|_| Diagnostic::error("e", "wrong")).collect();
+        assert_eq!(gathered(&errors).len(), 5);
     }
 }
