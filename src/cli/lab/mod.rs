@@ -331,6 +331,7 @@ fn take_down(lab: &Lab) -> Outcome {
 pub(crate) fn end(lab: &Lab) -> Outcome {
     let _lock = lab.lock()?;
     take_down(lab)?;
+    lab.forget_lent_layers()?;
     parts::give_back(&lab.name);
     Ok(())
 }

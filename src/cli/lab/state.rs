@@ -135,15 +135,8 @@ impl Lab {
 
     /// Where the registry's image layers outlive the lab. A test's begin as another lab's.
     pub(super) fn layers(&self) -> Outcome<PathBuf> {
-        let all = self.cache.join("registry");
-        let layers = all.join(&self.name);
-        let from = self
-            .scenery
-            .as_ref()
-            .and_then(|scenery| scenery.layers.as_ref())
-            .map(|other| all.join(other))
-            .filter(|from| from.is_dir());
-        match from {
+        let layers = self.own_layers();
+        match self.lent_layers() {
             Some(from) if !layers.exists() => {
                 let part = layers.with_extension("part");
                 shell::remove_folder(&part)?;
@@ -155,6 +148,25 @@ impl Lab {
             _ => shell::make_folder(&layers)?,
         }
         Ok(layers)
+    }
+
+    /// Takes a test's image layers away where they are a copy of another lab's, which
+    /// the next test begins with again.
+    pub(super) fn forget_lent_layers(&self) -> Outcome {
+        match self.lent_layers() {
+            Some(_) => shell::remove_folder(&self.own_layers()),
+            None => Ok(()),
+        }
+    }
+
+    fn own_layers(&self) -> PathBuf {
+        self.cache.join("registry").join(&self.name)
+    }
+
+    /// The layers of the lab that a test's begin as, where that lab has some.
+    fn lent_layers(&self) -> Option<PathBuf> {
+        let from = self.scenery.as_ref()?.layers.as_ref()?;
+        Some(self.cache.join("registry").join(from)).filter(|from| from.is_dir())
     }
 
     pub(crate) fn node(&self, name: &str) -> Outcome<&Node> {
