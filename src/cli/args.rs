@@ -118,6 +118,10 @@ pub(crate) struct CommonArgs {
     /// File with the password of the login.
     #[arg(long, alias = "conn-pass-file", value_name = "FILE")]
     pub(crate) connection_password_file: Option<PathBuf>,
+    /// Folders with modules of your own, between colons, before those of
+    /// ANSIBLE_LIBRARY.
+    #[arg(short = 'M', long, value_name = "FOLDERS")]
+    pub(crate) module_path: Option<String>,
     /// Private key to log in with.
     #[arg(long, visible_alias = "key-file", value_name = "FILE")]
     pub(crate) private_key: Option<PathBuf>,

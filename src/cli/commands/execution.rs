@@ -17,7 +17,7 @@ use ocplay_language::loader::Loader;
 use ocplay_language::plan::{Plan, Resolver};
 use ocplay_language::template::Templar;
 use ocplay_language::value::Map;
-use ocplay_language::vault::Keyring;
+use ocplay_language::vault::{Keyring, Unlocked};
 
 use super::{Outcome, sources, vars};
 use crate::args::CommonArgs;
@@ -52,7 +52,11 @@ impl Content {
                 None => "No config file found; using defaults\n".to_owned(),
             });
         }
-        let unlocked = secrets::loader(config, &args.vault)?;
+        let mut unlocked = secrets::loader(config, &args.vault)?;
+        if let Some(paths) = &args.module_path {
+            let with_more = Unlocked::clone(&unlocked).with_paths_before("ANSIBLE_LIBRARY", paths);
+            unlocked = Arc::new(with_more);
+        }
         let keyring = unlocked.secrets();
         let loader: Arc<dyn Loader> = unlocked;
         let extra_vars = vars::extra_vars(&args.extra_vars, &*loader)?;

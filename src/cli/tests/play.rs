@@ -330,3 +330,28 @@ fn a_flag_given_twice_is_no_mistake() {
         .code(0)
         .says(&["a1 b2 4"]);
 }
+
+#[test]
+fn modules_are_found_where_the_command_line_says() {
+    use std::os::unix::fs::PermissionsExt;
+    let project = Project::new();
+    project.write("hosts.ini", "localhost ansible_connection=local\n");
+    let play = "- hosts: localhost\n  gather_facts: false\n  tasks: [{own: {}}]\n";
+    for (folder, word) in [("mine", "first"), ("other", "second")] {
+        let text = format!("#!/bin/sh\necho '{{\"changed\": false, \"msg\": \"the {word}\"}}'\n");
+        let file = project.write(&format!("{folder}/own"), &text);
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    project
+        .play(play, &[])
+        .code(1)
+        .says(&["there is no module 'own'"]);
+    project
+        .play(play, &["-v", "-M", "mine:other"])
+        .code(0)
+        .says(&["the first"]);
+    project
+        .play(play, &["-v", "--module-path", "other"])
+        .code(0)
+        .says(&["the second"]);
+}

@@ -14,6 +14,8 @@ pub struct Unlocked {
     keyring: Arc<Keyring>,
     /// What the configuration file says, by names of the environment.
     settings: Arc<HashMap<String, String>>,
+    /// What the command line says; it wins over the environment.
+    said: Arc<HashMap<String, String>>,
 }
 
 impl Unlocked {
@@ -22,6 +24,23 @@ impl Unlocked {
         Self {
             keyring,
             settings: Arc::default(),
+            said: Arc::default(),
+        }
+    }
+
+    /// With folders in front of those that a setting names.
+    #[must_use]
+    pub fn with_paths_before(self, name: &str, paths: &str) -> Self {
+        let known = self.setting(name).filter(|known| !known.is_empty());
+        let all = match known {
+            Some(known) => format!("{paths}:{known}"),
+            None => paths.to_owned(),
+        };
+        let mut said = HashMap::clone(&self.said);
+        said.insert(name.to_owned(), all);
+        Self {
+            said: Arc::new(said),
+            ..self
         }
     }
 
@@ -95,8 +114,8 @@ impl Loader for Unlocked {
     }
 
     fn setting(&self, name: &str) -> Option<String> {
-        Machine
-            .env(name)
+        let said = self.said.get(name).cloned();
+        said.or_else(|| Machine.env(name))
             .or_else(|| self.settings.get(name).cloned())
     }
 
