@@ -34,6 +34,17 @@ impl Held {
         Ok(Self { file })
     }
 
+    /// A program in memory, for others to start.
+    pub(crate) fn script(text: &[u8]) -> Result<Self, Failure> {
+        let held = Self::new(text)?;
+        let bits = rustix::fs::Mode::from_raw_mode(0o700);
+        rustix::fs::fchmod(&held.file, bits).explain("hold a program in memory")?;
+        // A file that is open for writing cannot be started.
+        let path = held.path();
+        let file = File::open(&path).explain("hold a program in memory")?;
+        Ok(Self { file })
+    }
+
     /// A name under which programs that are started here can open it.
     pub(crate) fn path(&self) -> String {
         format!("/proc/{}/fd/{}", std::process::id(), self.file.as_raw_fd())

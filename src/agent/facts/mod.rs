@@ -8,7 +8,7 @@ mod local;
 mod network;
 mod platform;
 mod python;
-mod storage;
+pub(crate) mod storage;
 mod time;
 mod virtualization;
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{Gather, names, text};
 
 pub(super) fn gather(gather: &mut Gather<'_>) {
-    let uuids = links("/dev/disk/by-uuid");
+    let uuids = disk_links("/dev/disk/by-uuid");
     mounts(gather, &uuids);
     devices(gather, &uuids);
     let initiator = text("/etc/iscsi/initiatorname.iscsi");
@@ -20,7 +20,7 @@ pub(super) fn gather(gather: &mut Gather<'_>) {
 }
 
 /// Names of device nodes by what the links in a directory point to.
-fn links(directory: &str) -> BTreeMap<String, Vec<String>> {
+pub(crate) fn disk_links(directory: &str) -> BTreeMap<String, Vec<String>> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for name in names(directory) {
         let target = std::fs::read_link(Path::new(directory).join(&name));
@@ -37,7 +37,7 @@ fn links(directory: &str) -> BTreeMap<String, Vec<String>> {
 }
 
 /// `\040` and its like in mount tables.
-fn unescape(text: &str) -> String {
+pub(crate) fn unescape(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -58,6 +58,27 @@ fn unescape(text: &str) -> String {
         }
     }
     String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Sizes of a file system in bytes, blocks and inodes; nothing where it has none.
+pub(crate) fn space(point: &Path) -> Map<String, Value> {
+    let mut all = Map::new();
+    if let Ok(stat) = rustix::fs::statvfs(point) {
+        for (name, value) in [
+            ("size_total", stat.f_frsize * stat.f_blocks),
+            ("size_available", stat.f_frsize * stat.f_bavail),
+            ("block_size", stat.f_bsize),
+            ("block_total", stat.f_blocks),
+            ("block_available", stat.f_bavail),
+            ("block_used", stat.f_blocks.saturating_sub(stat.f_bavail)),
+            ("inode_total", stat.f_files),
+            ("inode_available", stat.f_favail),
+            ("inode_used", stat.f_files.saturating_sub(stat.f_favail)),
+        ] {
+            all.insert(name.to_owned(), json!(value));
+        }
+    }
+    all
 }
 
 fn mounts(gather: &mut Gather<'_>, uuids: &BTreeMap<String, Vec<String>>) {
@@ -88,37 +109,21 @@ fn mounts(gather: &mut Gather<'_>, uuids: &BTreeMap<String, Vec<String>>) {
         put("dump", json!(0));
         put("passno", json!(0));
         // A dead network file system would hang here; those are left unasked.
-        if !kind.starts_with("nfs")
-            && kind != "cifs"
-            && let Ok(stat) = rustix::fs::statvfs(Path::new(&point))
-        {
-            put("size_total", json!(stat.f_frsize * stat.f_blocks));
-            put("size_available", json!(stat.f_frsize * stat.f_bavail));
-            put("block_size", json!(stat.f_bsize));
-            put("block_total", json!(stat.f_blocks));
-            put("block_available", json!(stat.f_bavail));
-            put(
-                "block_used",
-                json!(stat.f_blocks.saturating_sub(stat.f_bavail)),
-            );
-            put("inode_total", json!(stat.f_files));
-            put("inode_available", json!(stat.f_favail));
-            put(
-                "inode_used",
-                json!(stat.f_files.saturating_sub(stat.f_favail)),
-            );
+        if !kind.starts_with("nfs") && kind != "cifs" {
+            mount.extend(space(Path::new(&point)));
         }
         let name = device.rsplit('/').next().unwrap_or_default();
         let uuid = uuids.get(name).and_then(|all| all.first());
-        put("uuid", json!(uuid.map_or("N/A", String::as_str)));
+        let uuid = json!(uuid.map_or("N/A", String::as_str));
+        mount.insert("uuid".to_owned(), uuid);
         list.push(Value::Object(mount));
     }
     gather.put("mounts", list);
 }
 
 fn devices(gather: &mut Gather<'_>, uuids: &BTreeMap<String, Vec<String>>) {
-    let ids = links("/dev/disk/by-id");
-    let labels = links("/dev/disk/by-label");
+    let ids = disk_links("/dev/disk/by-id");
+    let labels = disk_links("/dev/disk/by-label");
     let none = Vec::new();
     let of =
         |all: &BTreeMap<String, Vec<String>>, name: &str| json!(all.get(name).unwrap_or(&none));
