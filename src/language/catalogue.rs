@@ -244,16 +244,6 @@ impl Catalogue {
     }
 }
 
-/// Modules that content for Linux hosts uses and that are not there yet.
-const NOT_HERE: [&str; 6] = [
-    "composer",
-    "flatpak",
-    "gluster_volume",
-    "homebrew",
-    "jenkins_plugin",
-    "zfs",
-];
-
 /// Why a name that Ansible knows is not known here.
 fn unsupported(name: &str) -> Option<&'static str> {
     const FAMILIES: [(&str, &str); 21] = [
@@ -296,8 +286,17 @@ fn unsupported(name: &str) -> Option<&'static str> {
     if let Some((_, reason)) = family {
         return Some(reason);
     }
-    if NOT_HERE.contains(&short) {
-        return Some("is one of Ansible's that is not there yet");
+    // Those of Ansible's that content for Linux hosts names.
+    let known = match short {
+        "gluster_volume" => "is not there: use the program gluster with the module command",
+        "homebrew" | "homebrew_cask" | "homebrew_tap" => "is for macOS, which is not managed here",
+        "jenkins_plugin" => {
+            "is not there: use jenkins-plugin-cli with the module command, or Jenkins' own interface with uri"
+        }
+        _ => "",
+    };
+    if !known.is_empty() {
+        return Some(known);
     }
     (name.split('.').count() == 3 && short_module_name(name) == name)
         .then_some("belongs to a collection that is not here")

@@ -83,6 +83,7 @@ modules! {
     authorized_key: AuthorizedKey,
     blockinfile: BlockInFile,
     command: CommandModule,
+    composer: Composer,
     copy: Copy,
     cron: Cron,
     deb822_repository: Deb822Repository,
@@ -118,6 +119,7 @@ modules! {
     filesystem: Filesystem,
     find: Find,
     firewalld: Firewalld,
+    flatpak: Flatpak,
     get_url: GetUrl,
     getent: Getent,
     git: GitModule,
@@ -205,6 +207,7 @@ modules! {
     x509_certificate_info: X509CertificateInfo,
     xml: Xml,
     yum_repository: YumRepository,
+    zfs: Zfs,
     zypper: Zypper,
 }
 
