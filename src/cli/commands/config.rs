@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use ocplay_language::diagnostic::Diagnostic;
 
 use super::Outcome;
-use crate::config::{Config, Origin, Surroundings, list, page};
+use crate::config::{Config, Origin, Surroundings, init, list, page};
 use crate::render::print;
 
 /// Show settings and where they come from.
@@ -47,6 +47,18 @@ pub(crate) enum ConfigCommand {
         /// Kind of settings; only 'base' is known.
         #[arg(short, long, default_value = "base", value_name = "TYPE")]
         r#type: String,
+    },
+    /// A file to begin with: every setting that has an effect, with its default.
+    Init {
+        /// Kind of settings; only 'base' is known.
+        #[arg(short, long, default_value = "base", value_name = "TYPE")]
+        r#type: String,
+        /// As a file, or as lines for a shell.
+        #[arg(short, long, value_enum, default_value = "ini", value_name = "FORMAT")]
+        format: init::Form,
+        /// Everything as a comment.
+        #[arg(long)]
+        disabled: bool,
     },
     /// The configuration file.
     View {
@@ -120,6 +132,14 @@ pub(crate) fn run(args: &ConfigArgs, config: &Config) -> Outcome {
         ConfigCommand::List { r#type } => {
             known_type(r#type)?;
             print(&list());
+        }
+        ConfigCommand::Init {
+            r#type,
+            format,
+            disabled,
+        } => {
+            known_type(r#type)?;
+            print(&init::init(*format, *disabled));
         }
         ConfigCommand::Page => print(&page()),
         ConfigCommand::View { .. } => match config.file() {

@@ -5,6 +5,7 @@
 //! is made from the same table.
 
 mod ini;
+pub(crate) mod init;
 mod page;
 mod rows;
 

@@ -96,7 +96,7 @@ fn ini(row: &Row) -> String {
     keys.join(", ")
 }
 
-fn kind(kind: Kind) -> &'static str {
+pub(super) fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Bool => "yes or no",
         Kind::Number => "number",
