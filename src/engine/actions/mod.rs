@@ -112,13 +112,7 @@ pub(crate) fn keeps_lazy(module: &str, arg: &str) -> bool {
 /// request, made of nothing that an item before it brings.
 pub(crate) fn goes_together(info: &ModuleInfo) -> bool {
     // What comes back are facts, which the next item may read.
-    const FACTS: [&str; 5] = [
-        "getent",
-        "hostname",
-        "package_facts",
-        "service_facts",
-        "setup",
-    ];
+    const FACTS: [&str; 3] = ["getent", "hostname", "setup"];
     // These ask the host, or look around, before they know what to send.
     const OWN: [&str; 6] = [
         "assemble",
@@ -129,7 +123,8 @@ pub(crate) fn goes_together(info: &ModuleInfo) -> bool {
         "user",
     ];
     let host = info.place == Place::Host || info.name == "template";
-    host && !FACTS.contains(&info.name) && !OWN.contains(&info.name)
+    let facts = info.name.ends_with("_facts") || FACTS.contains(&info.name);
+    host && !facts && !OWN.contains(&info.name)
 }
 
 pub(crate) async fn run(call: &Call<'_>) -> ActionOutcome {
