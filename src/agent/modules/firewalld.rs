@@ -427,7 +427,15 @@ impl Todo {
             (false, _) => "remove",
         };
         let mut words = side.words(Some(zone));
-        words.push(option(verb, subject));
+        words.push(match &subject.value {
+            // Without the addition it is an option of old there.
+            Some(name)
+                if side == Side::Offline && verb == "remove" && subject.word == "service" =>
+            {
+                format!("--remove-service-from-zone={name}")
+            }
+            _ => option(verb, subject),
+        });
         let lasting = matches!(
             subject.word,
             "interface" | "source" | "icmp-block-inversion" | "forward"

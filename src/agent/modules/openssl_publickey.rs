@@ -6,7 +6,7 @@ use super::acts::{Acts, acting, state as state_diff};
 use super::made::{self, Made};
 use super::{Module, Verdict};
 use crate::crypto;
-use crate::crypto::key::{Private, Public, fingerprints};
+use crate::crypto::key::{Private, Public, Unread, fingerprints};
 use crate::host::attributes::file_arguments;
 use crate::host::{Failure, Look, Return};
 
@@ -95,9 +95,18 @@ impl Module for OpensslPublickey {
         let Some(private) = private else {
             return Err("state is present but any of the following are missing: privatekey_path, privatekey_content".into());
         };
-        let key = private
-            .public(look)?
-            .map_err(|unread| unread.failure("private key"))?;
+        let key = match private.public(look)? {
+            Ok(key) => key,
+            Err(Unread::Missing(path)) if look.is_check() => {
+                // An earlier task may be about to make it.
+                let text = format!("the private key {} does not exist yet", path.display());
+                acts.result(|result| result.warn(text));
+                acts.diff(state_diff(&args.path.to_string_lossy(), "", "(new)"));
+                acts.body(|_| Ok(Return::new()));
+                return Ok(acts.verdict());
+            }
+            Err(unread) => return Err(unread.failure("private key")),
+        };
         let text = match args.format {
             Format::Pem => key.pem(),
             Format::OpenSsh => key.openssh().ok_or_else(|| {
