@@ -394,3 +394,140 @@ fn a_hidden_failure_says_why_and_no_secret() {
     assert!(out.contains(reason), "{out}");
     assert!(!out.contains("s3cret"), "{out}");
 }
+
+/// Modules that the scenario `modules` does not use: why not, and where they are tried.
+const ELSEWHERE: &[(&[&str], &str)] = &[
+    (
+        &[
+            "add_host",
+            "debug",
+            "fail",
+            "group_by",
+            "include_vars",
+            "pause",
+            "set_fact",
+            "set_stats",
+            "validate_argument_spec",
+        ],
+        "they do nothing on a host; the tests of this folder and of the engine use them",
+    ),
+    (
+        &[
+            "os_auth",
+            "os_image",
+            "os_keystone_domain",
+            "os_keystone_endpoint",
+            "os_keystone_role",
+            "os_keystone_service",
+            "os_network",
+            "os_nova_flavor",
+            "os_project",
+            "os_subnet",
+            "os_user",
+            "os_user_role",
+        ],
+        "they need a cloud: src/agent/cases has one of its own, site.yml and verify_openstack.yml a real one",
+    ),
+    (
+        &["docker_compose", "docker_compose_v2", "docker_service"],
+        "Debian 12 has no Compose of the second version; src/agent/docker/live.rs tries it where there is one",
+    ),
+    (
+        &["lvg", "lvol"],
+        "they need the kernel's device mapper, which a container of the lab does not have everywhere",
+    ),
+    (
+        &[
+            "composer",
+            "firewalld",
+            "flatpak",
+            "htpasswd",
+            "mount_facts",
+            "openssh_keypair",
+            "openssl_certificate",
+            "openssl_certificate_info",
+            "openssl_csr",
+            "openssl_csr_info",
+            "openssl_dhparam",
+            "openssl_privatekey",
+            "openssl_privatekey_info",
+            "openssl_publickey",
+            "postgresql_db",
+            "postgresql_ext",
+            "postgresql_owner",
+            "postgresql_ping",
+            "postgresql_privs",
+            "postgresql_query",
+            "postgresql_schema",
+            "postgresql_user",
+            "x509_certificate",
+            "x509_certificate_info",
+            "xml",
+        ],
+        "not yet there; src/agent/cases has cases of theirs that run twice on the machine itself",
+    ),
+    (
+        &["zfs"],
+        "it needs a module of the kernel; only its arguments are tried",
+    ),
+    (
+        &["reboot"],
+        "the scenarios kernel-module and vhost0 reboot a machine with a kernel of its own",
+    ),
+    (&["apk"], "Debian has no package of the program"),
+];
+
+/// Each module is used on a real host, or it is said why not.
+#[test]
+fn every_module_is_tried_on_a_lab_host() {
+    let folder = tree().join("molecule-tests/modules");
+    let converge = std::fs::read_to_string(folder.join("converge.yml")).unwrap();
+    let mut used = Vec::new();
+    for entry in std::fs::read_dir(folder.join("tasks")).unwrap() {
+        let path = entry.unwrap().path();
+        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let line = format!("import_tasks: tasks/{stem}.yml, tags: {stem} }}");
+        assert!(
+            converge.contains(&line),
+            "converge.yml does not import {stem}"
+        );
+        let text = std::fs::read_to_string(&path).unwrap();
+        let own = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("  ")?.split_once(':'))
+            .map(|(word, _)| word.to_owned());
+        used.extend(own);
+        assert!(used.contains(&stem), "tasks/{stem}.yml does not use {stem}");
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_ocplay"))
+        .args(["doc", "--list"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let all: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.starts_with(' '))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert!(all.len() > 100, "{text}");
+    let elsewhere: Vec<&str> = ELSEWHERE
+        .iter()
+        .flat_map(|(names, _)| *names)
+        .copied()
+        .collect();
+    for name in &all {
+        let here = used.iter().any(|one| one == name);
+        assert!(
+            here || elsewhere.contains(name),
+            "{name} is used in no file of molecule-tests/modules/tasks; write {name}.yml there, \
+             or say in ELSEWHERE why not"
+        );
+        assert!(
+            !(here && elsewhere.contains(name)),
+            "{name} is used, and yet stands in ELSEWHERE"
+        );
+    }
+    for name in elsewhere {
+        assert!(all.contains(&name), "{name} is no module");
+    }
+}

@@ -1,0 +1,2 @@
+import os, sys
+print(os.getcwd(), sys.argv[1], end="")
