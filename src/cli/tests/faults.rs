@@ -282,5 +282,4 @@ fn a_loop_that_is_cut_is_done_once_and_in_order() {
     let order: Vec<String> = (0..60).map(|item: i32| item.to_string()).collect();
     assert_eq!(host.read("/opt/order"), order.join("\n") + "\n", "{out}");
     assert!(out.contains(&format!("said {}.", order.join(","))), "{out}");
-    gone(&host, "agent-");
 }
