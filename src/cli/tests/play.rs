@@ -355,3 +355,16 @@ fn modules_are_found_where_the_command_line_says() {
         .code(0)
         .says(&["the second"]);
 }
+
+/// Regression: items that went together shared the time of the first.
+#[test]
+fn the_time_of_an_item_begins_with_its_work() {
+    let host = Host::start();
+    let project = Project::with_host(&host, "root");
+    project
+        .play(
+            "- hosts: all\n  gather_facts: false\n  tasks:\n    - {command: sleep 0.7, loop: [1, 2, 3, 4, 5], timeout: 2}\n",
+            &[],
+        )
+        .code(0);
+}

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
+use ocplay_language::playbook::ast::Keyword;
 use ocplay_language::value::{Map, Value};
 use ocplay_language::vars::precedence::Level;
 use ocplay_language::vars::scope::Scope;
@@ -64,7 +65,6 @@ impl Runner<'_> {
             let Some((inner, mut outcome)) = running.next().await else {
                 break;
             };
-            let known = brought.len();
             for effect in &outcome.outcome.effects {
                 if let Effect::SetFacts(vars) = effect {
                     brought.extend(vars);
@@ -74,7 +74,7 @@ impl Runner<'_> {
                 if let Some(name) = self.register_name() {
                     brought.insert(name, finished_result(&outcome.outcome));
                 }
-                if known + brought.len() > 0 {
+                if !brought.is_empty() {
                     seen = scope.with(Level::SetFacts, Arc::new(brought.clone()));
                 }
             }
@@ -150,6 +150,9 @@ impl Runner<'_> {
             && task.retries.is_none()
             && task.asynchronous.is_none()
             && task.loop_control.break_when.is_empty()
+            // Each has its own time, which begins with its work.
+            && self.step.planned.context.get(Keyword::Timeout).is_none()
+            && self.shared.options.rules.task_timeout == 0
             && names.pause.is_none();
         alone
             && !self
